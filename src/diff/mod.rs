@@ -1,0 +1,1 @@
+//! Unified diff bytes in, files and hunks out.

@@ -1,0 +1,1 @@
+//! Coverage databases, reports and JSON in, observations out.

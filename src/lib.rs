@@ -1,0 +1,19 @@
+//! Budgeted test selection: a diff and a recorded model in, the few tests most likely to catch a defect out.
+//!
+//! Data flows one way. A stage may use what stands to its left, never to its right:
+//!
+//! ```text
+//! diff ─> change ──────────┐
+//!                          ├─> candidate ─> optimize ─> policy ─> output
+//! mmap ─> model::Index ────┘
+//! ingest ─> observation ─> build ─> model
+//! ```
+//!
+//! The library never prints, never reads the clock, the environment or the home directory; only [`cli`] and [`mmap`]
+//! touch the world.
+
+pub mod diff;
+pub mod id;
+pub mod ingest;
+pub mod observation;
+pub mod optimize;

@@ -1,0 +1,2 @@
+//! The covopt command.
+fn main() {}

@@ -1,0 +1,344 @@
+//! What was observed about tests and files, before it is laid out as a model.
+//!
+//! Every input kind of [`crate::ingest`] ends here, and [`crate::build`] starts here. Each field joins as a semilattice
+//! (lines by union, declared signals by maximum, runs as the greatest distinct few), so that the same observations in
+//! any order, from any number of inputs, make the same model.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How many runs of a test are kept: the greatest by time, then commit, outcome and cost.
+pub const RUNS_KEPT: usize = 8;
+
+/// An inclusive range of 1-based line numbers, `first <= last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineRange {
+    /// The first line, at least 1.
+    pub first: u32,
+    /// The last line, inclusive.
+    pub last: u32,
+}
+
+impl LineRange {
+    /// The range that holds one line.
+    pub fn single(line: u32) -> Self {
+        Self { first: line, last: line }
+    }
+}
+
+/// A set of lines as sorted, disjoint, non-adjacent ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineSet {
+    ranges: Vec<LineRange>,
+}
+
+impl LineSet {
+    /// The ranges, sorted, disjoint and non-adjacent.
+    pub fn ranges(&self) -> &[LineRange] {
+        &self.ranges
+    }
+
+    /// Whether no line is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The number of lines in the set.
+    pub fn len(&self) -> u64 {
+        self.ranges.iter().map(|r| u64::from(r.last - r.first) + 1).sum()
+    }
+
+    /// Whether `line` is in the set. O(log ranges).
+    pub fn contains(&self, line: u32) -> bool {
+        let after = self.ranges.partition_point(|r| r.first <= line);
+        after > 0 && self.ranges[after - 1].last >= line
+    }
+
+    /// Adds a range. Appending in ascending order is O(1); anything else is O(ranges).
+    pub fn insert(&mut self, range: LineRange) {
+        debug_assert!(range.first >= 1 && range.first <= range.last);
+        match self.ranges.last_mut() {
+            Some(last) if range.first > last.last.saturating_add(1) => self.ranges.push(range),
+            Some(last) if range.first >= last.first => last.last = last.last.max(range.last),
+            None => self.ranges.push(range),
+            Some(_) => {
+                let from = self.ranges.partition_point(|r| r.last.saturating_add(1) < range.first);
+                let to = self.ranges.partition_point(|r| r.first <= range.last.saturating_add(1));
+                let mut joined = range;
+                if from < to {
+                    joined.first = joined.first.min(self.ranges[from].first);
+                    joined.last = joined.last.max(self.ranges[to - 1].last);
+                }
+                self.ranges.splice(from..to, [joined]);
+            }
+        }
+    }
+
+    /// Adds every line of `other`.
+    pub fn union(&mut self, other: &LineSet) {
+        for &range in &other.ranges {
+            self.insert(range);
+        }
+    }
+}
+
+impl FromIterator<LineRange> for LineSet {
+    fn from_iter<I: IntoIterator<Item = LineRange>>(ranges: I) -> Self {
+        let mut set = Self::default();
+        for range in ranges {
+            set.insert(range);
+        }
+        set
+    }
+}
+
+/// How a run of a test ended. The order is that of the join of runs that agree in time and commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Only a duration was reported.
+    Unknown = 0,
+    /// The test did not run.
+    Skipped = 1,
+    /// The test passed.
+    Passed = 2,
+    /// The test failed, or errored in set-up or teardown.
+    Failed = 3,
+}
+
+/// One run of one test, as a report states it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Run {
+    /// When, in microseconds since the Unix epoch, as the report states it; 0 where it states nothing.
+    pub time_us: u64,
+    /// The commit that was tested, in hexadecimal; empty where the report states nothing.
+    pub commit: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Wall-clock cost in microseconds, set-up, call and teardown; `None` where the report states none.
+    pub cost_us: Option<u64>,
+}
+
+/// What a symbol is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum SymbolKind {
+    /// A function or method.
+    Function = 0,
+    /// A class, struct, trait, interface or the like.
+    Class = 1,
+    /// Anything else with a name and a span.
+    Other = 2,
+}
+
+/// A named span of lines in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol {
+    /// Where its definition stands.
+    pub lines: LineRange,
+    /// Qualified within its file with dots: `Class.method`.
+    pub name: String,
+    /// What it is.
+    pub kind: SymbolKind,
+}
+
+/// Key of a test while a model is being built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TestKey(pub u32);
+
+/// Key of a file while a model is being built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileKey(pub u32);
+
+/// What was observed about one test.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TestFacts {
+    /// The file that defines the test, where an input says so (its id may say so too).
+    pub file: Option<FileKey>,
+    /// The family (parametrization group) that an input declares.
+    pub family: Option<String>,
+    /// Its runs; at most [`RUNS_KEPT`], the greatest.
+    pub runs: BTreeSet<Run>,
+    /// Declared signals by feature name: A in (0, 1], as [`crate::optimize::Level`] bytes would round it.
+    pub signals: BTreeMap<String, f64>,
+    /// Whether the test's coverage was recorded, even if it covered nothing.
+    pub recorded: bool,
+}
+
+/// What was observed about one file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FileFacts {
+    /// The lines each test ran.
+    pub covered: HashMap<TestKey, LineSet>,
+    /// The lines that ran outside any test: at import, at collection.
+    pub imported: LineSet,
+    /// Its symbols.
+    pub symbols: BTreeSet<Symbol>,
+}
+
+/// Everything the inputs said.
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    test_keys: HashMap<String, TestKey>,
+    file_keys: HashMap<String, FileKey>,
+    test_names: Vec<String>,
+    file_paths: Vec<String>,
+    tests: Vec<TestFacts>,
+    files: Vec<FileFacts>,
+    features: BTreeSet<String>,
+    weights: BTreeMap<String, f64>,
+}
+
+impl Observations {
+    /// The key of the test with this id, new or known.
+    ///
+    /// # Panics
+    /// With more than 2^32 - 1 tests.
+    pub fn test(&mut self, id: &str) -> TestKey {
+        if let Some(&key) = self.test_keys.get(id) {
+            return key;
+        }
+        let key = TestKey(u32::try_from(self.tests.len()).expect("fewer than 2^32 tests"));
+        self.test_keys.insert(id.to_owned(), key);
+        self.test_names.push(id.to_owned());
+        self.tests.push(TestFacts::default());
+        key
+    }
+
+    /// The key of the test with this id, if it is known.
+    pub fn known_test(&self, id: &str) -> Option<TestKey> {
+        self.test_keys.get(id).copied()
+    }
+
+    /// The key of the file with this repository-relative path with forward slashes, new or known.
+    ///
+    /// # Panics
+    /// With more than 2^32 - 1 files.
+    pub fn file(&mut self, path: &str) -> FileKey {
+        if let Some(&key) = self.file_keys.get(path) {
+            return key;
+        }
+        let key = FileKey(u32::try_from(self.files.len()).expect("fewer than 2^32 files"));
+        self.file_keys.insert(path.to_owned(), key);
+        self.file_paths.push(path.to_owned());
+        self.files.push(FileFacts::default());
+        key
+    }
+
+    /// The id of a test.
+    pub fn test_name(&self, key: TestKey) -> &str {
+        &self.test_names[key.0 as usize]
+    }
+
+    /// The path of a file.
+    pub fn file_path(&self, key: FileKey) -> &str {
+        &self.file_paths[key.0 as usize]
+    }
+
+    /// All test ids, by key.
+    pub fn test_names(&self) -> &[String] {
+        &self.test_names
+    }
+
+    /// All file paths, by key.
+    pub fn file_paths(&self) -> &[String] {
+        &self.file_paths
+    }
+
+    /// What was observed about each test, by key.
+    pub fn tests(&self) -> &[TestFacts] {
+        &self.tests
+    }
+
+    /// What was observed about each file, by key.
+    pub fn files(&self) -> &[FileFacts] {
+        &self.files
+    }
+
+    /// What was observed about a test, to add to.
+    pub fn test_mut(&mut self, key: TestKey) -> &mut TestFacts {
+        &mut self.tests[key.0 as usize]
+    }
+
+    /// What was observed about a file, to add to.
+    pub fn file_mut(&mut self, key: FileKey) -> &mut FileFacts {
+        &mut self.files[key.0 as usize]
+    }
+
+    /// Adds lines that a test ran.
+    pub fn cover(&mut self, test: TestKey, file: FileKey, lines: &LineSet) {
+        self.tests[test.0 as usize].recorded = true;
+        self.files[file.0 as usize].covered.entry(test).or_default().union(lines);
+    }
+
+    /// Adds a run; only the greatest [`RUNS_KEPT`] stay.
+    pub fn run(&mut self, test: TestKey, run: Run) {
+        let runs = &mut self.tests[test.0 as usize].runs;
+        runs.insert(run);
+        if runs.len() > RUNS_KEPT {
+            runs.pop_first();
+        }
+    }
+
+    /// Declares a feature that tests may have a signal on.
+    pub fn feature(&mut self, name: &str) {
+        if !self.features.contains(name) {
+            self.features.insert(name.to_owned());
+        }
+    }
+
+    /// Declares a test's signal A in [0, 1] on a feature; the greatest stays.
+    pub fn signal(&mut self, test: TestKey, feature: &str, signal: f64) {
+        self.feature(feature);
+        if signal > 0.0 {
+            let known = self.tests[test.0 as usize].signals.entry(feature.to_owned()).or_insert(signal);
+            *known = known.max(signal);
+        }
+    }
+
+    /// Declares the weight of a feature in any change that touches it; the greatest stays.
+    pub fn weight(&mut self, feature: &str, weight: f64) {
+        self.feature(feature);
+        let known = self.weights.entry(feature.to_owned()).or_insert(weight);
+        *known = known.max(weight);
+    }
+
+    /// The declared features, sorted.
+    pub fn features(&self) -> &BTreeSet<String> {
+        &self.features
+    }
+
+    /// The declared feature weights, sorted by name.
+    pub fn weights(&self) -> &BTreeMap<String, f64> {
+        &self.weights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_join_in_any_order() {
+        let want = [LineRange { first: 1, last: 4 }, LineRange { first: 6, last: 9 }];
+        let parts = [(1, 2), (3, 4), (6, 7), (8, 9), (7, 8)].map(|(first, last)| LineRange { first, last });
+        for rotation in 0..parts.len() {
+            let mut parts = parts;
+            parts.rotate_left(rotation);
+            let set: LineSet = parts.into_iter().collect();
+            assert_eq!(set.ranges(), want, "rotated by {rotation}");
+            assert_eq!(set.len(), 8);
+            assert!(set.contains(4) && !set.contains(5) && set.contains(9) && !set.contains(10));
+        }
+    }
+
+    #[test]
+    fn only_the_greatest_runs_stay() {
+        let mut seen = Observations::default();
+        let test = seen.test("t");
+        for time_us in (0..20).rev() {
+            seen.run(test, Run { time_us, commit: String::new(), outcome: Outcome::Passed, cost_us: Some(1) });
+        }
+        let times: Vec<u64> = seen.tests()[0].runs.iter().map(|run| run.time_us).collect();
+        assert_eq!(times, (12..20).collect::<Vec<_>>());
+    }
+}
