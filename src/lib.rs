@@ -12,8 +12,13 @@
 //! The library never prints, never reads the clock, the environment or the home directory; only [`cli`] and [`mmap`]
 //! touch the world.
 
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests cast small numbers that they made"))]
+
+pub mod build;
 pub mod diff;
 pub mod id;
 pub mod ingest;
+pub mod mmap;
+pub mod model;
 pub mod observation;
 pub mod optimize;

@@ -1,1 +1,5 @@
 //! The budgeted choice.
+
+mod level;
+
+pub use level::{CHANCE_ONE, Level};

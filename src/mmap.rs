@@ -1,0 +1,41 @@
+//! The only `unsafe`: a path becomes a read-only memory map, and the map an [`Index`].
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::model::{Index, ModelError};
+
+/// Why a model file could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file cannot be opened or mapped.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is not a model, or not a whole one.
+    #[error("{0}")]
+    Model(#[from] ModelError),
+}
+
+/// Opens and maps a model.
+///
+/// # Errors
+/// If the file cannot be read or is not a model of this version.
+pub fn open(path: &Path) -> Result<Index<Mmap>, OpenError> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+    }
+    // SAFETY: the map is read-only and private to this process's view of one inode. covopt itself writes models aside
+    // and renames them, so the inode it opened never changes. A foreign process that truncates the file in place makes
+    // a later read raise SIGBUS, and one that overwrites it in place changes bytes that are checked when touched; both
+    // end in an error or the end of the process, never in a selection from a mixture.
+    #[expect(unsafe_code, reason = "mapping a file is unsafe by nature; this is the one place that does it")]
+    let map = unsafe { Mmap::map(&file) }?;
+    #[cfg(unix)]
+    let _ = map.advise(memmap2::Advice::Random); // Only advice: without it a cold query reads ahead what it never uses.
+    Ok(Index::open(map)?)
+}

@@ -1,0 +1,92 @@
+//! Variable-length integers and bounded reading, shared by every part of the format.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The 32-bit checksum of a part of the file: the low half of xxh3-64, seeded with the part's position among its kind,
+/// so that two parts that change places do not pass for each other.
+pub(crate) fn checksum(bytes: &[u8], position: u64) -> u32 {
+    (xxh3_64_with_seed(bytes, position) & 0xffff_ffff) as u32
+}
+
+/// Appends `value` as LEB128: seven bits a byte, least significant first.
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push((value & 0x7f) as u8);
+}
+
+/// Reads forward through bytes that nobody has vouched for: past the end is `None`, never a panic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        let (&first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(first)
+    }
+
+    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    pub(crate) fn varint(&mut self) -> Option<u64> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return None;
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn varint_u32(&mut self) -> Option<u32> {
+        u32::try_from(self.varint()?).ok()
+    }
+
+    pub(crate) fn varint_usize(&mut self) -> Option<usize> {
+        usize::try_from(self.varint()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_come_back() {
+        for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            let mut cursor = Cursor::new(&bytes);
+            assert_eq!(cursor.varint(), Some(value));
+            assert!(cursor.is_empty());
+            assert_eq!(Cursor::new(&bytes[..bytes.len() - 1]).varint(), None, "cut short");
+        }
+        assert_eq!(Cursor::new(&[0xff; 11]).varint(), None, "longer than 64 bits");
+    }
+}

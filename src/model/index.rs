@@ -1,0 +1,407 @@
+//! Opening a model and asking it questions. Open is O(1) in the size of the file; what a question touches is checked
+//! when it is touched.
+
+use bytemuck::{Pod, Zeroable};
+use rkyv::rancor::Failure;
+
+use super::bytes::checksum;
+use super::chunk::{self, Chunks};
+use super::error::ModelError;
+use super::facts::{self, TestRecord};
+use super::layout::{Kind, Preamble, VERSION};
+use super::names::{NameTable, RawRef};
+use super::postings::{PostingList, RawListRef};
+use super::probe;
+use super::record::{ArchivedFileRecord, ArchivedSymbolRecord, FileRecord, LineRun};
+use super::root::{ArchivedRoot, Root};
+use crate::id::{FeatureId, FileId, TestId};
+use crate::observation::LineRange;
+
+/// Archives are read in place, so the file must start where their widest field may.
+const BASE_ALIGNMENT: usize = 16;
+
+/// A declared feature as it lies in the features section.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct RawFeature {
+    list: RawListRef,
+    weight: [u8; 8],
+    reserved: [u8; 4],
+    checksum: [u8; 4],
+}
+
+impl RawFeature {
+    pub(crate) fn new(list: RawListRef, weight: f64, position: usize) -> Self {
+        let mut raw = Self { list, weight: weight.to_bits().to_le_bytes(), reserved: [0; 4], checksum: [0; 4] };
+        raw.checksum = checksum(&bytemuck::bytes_of(&raw)[..28], position as u64).to_le_bytes();
+        raw
+    }
+}
+
+/// A declared feature: its weight in a change that touches it, and its tests with their
+/// [`Level`](crate::optimize::Level) bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Feature<'a> {
+    /// The declared weight, 1 where none was declared; finite, not negative.
+    pub weight: f64,
+    /// The tests with a signal on it.
+    pub list: PostingList<'a>,
+}
+
+/// What a path found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathMatch {
+    /// The model knows no such file.
+    None,
+    /// This file, by its whole path.
+    Exact(FileId),
+    /// This file, because one of the two paths ends with the other.
+    Suffix(FileId),
+    /// Several files end with the path; a few of them.
+    Ambiguous(Vec<FileId>),
+}
+
+/// A model over bytes: a memory map, or a buffer that starts at a multiple of sixteen.
+#[derive(Debug)]
+pub struct Index<D> {
+    data: D,
+    preamble: Preamble,
+    root: Root,
+}
+
+impl<D: AsRef<[u8]>> Index<D> {
+    /// Checks header, section table and root. O(1) in the size of the file.
+    ///
+    /// # Errors
+    /// Any [`ModelError`]: what is not a whole model of this version is refused here, damage further in when touched.
+    pub fn open(data: D) -> Result<Self, ModelError> {
+        let file = data.as_ref();
+        if !file.as_ptr().addr().is_multiple_of(BASE_ALIGNMENT) {
+            return Err(ModelError::Misaligned);
+        }
+        let preamble = Preamble::read(file)?;
+        let root = rkyv::access::<ArchivedRoot, Failure>(preamble.root.of(file))
+            .and_then(rkyv::deserialize::<Root, Failure>)
+            .map_err(|_| ModelError::damaged("root", "it is not a valid archive"))?;
+        Ok(Self { data, preamble, root })
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The preamble.
+    pub fn preamble(&self) -> &Preamble {
+        &self.preamble
+    }
+
+    /// The format version of the file.
+    pub fn version(&self) -> u32 {
+        VERSION
+    }
+
+    /// The bytes of the file.
+    pub fn bytes(&self) -> &[u8] {
+        self.data.as_ref()
+    }
+
+    pub(crate) fn section(&self, kind: Kind) -> &[u8] {
+        self.preamble.extent(kind).of(self.bytes())
+    }
+
+    fn names(&self, kind: Kind, count: u32) -> Result<NameTable<'_>, ModelError> {
+        NameTable::new(kind.name(), self.section(kind), count)
+    }
+
+    pub(crate) fn test_names(&self) -> Result<NameTable<'_>, ModelError> {
+        self.names(Kind::TestNames, self.root.tests)
+    }
+
+    pub(crate) fn paths(&self) -> Result<NameTable<'_>, ModelError> {
+        self.names(Kind::Paths, self.root.files)
+    }
+
+    pub(crate) fn feature_names(&self) -> Result<NameTable<'_>, ModelError> {
+        self.names(Kind::FeatureNames, self.root.features)
+    }
+
+    /// The id of a test, exactly as its runner names it.
+    ///
+    /// # Errors
+    /// If the name's block is damaged.
+    pub fn test_name(&self, test: TestId) -> Result<String, ModelError> {
+        self.test_names()?.get(test.0)
+    }
+
+    /// The test with this id. O(log tests).
+    ///
+    /// # Errors
+    /// If a block on the way is damaged.
+    pub fn find_test(&self, name: &str) -> Result<Option<TestId>, ModelError> {
+        Ok(self.test_names()?.find(name.as_bytes())?.map(TestId))
+    }
+
+    /// The cost of a test in microseconds.
+    ///
+    /// # Errors
+    /// If its chunk is damaged, or there is no such test.
+    pub fn cost_us(&self, test: TestId) -> Result<u64, ModelError> {
+        let costs = Chunks::new(Kind::Costs.name(), self.section(Kind::Costs), self.root.tests)?;
+        let cost = costs.get(test.0)?.ok_or_else(|| ModelError::damaged("costs", "there is no such test"))?;
+        Ok(chunk::decode_cost(cost))
+    }
+
+    /// Flags, family and runs of a test.
+    ///
+    /// # Errors
+    /// If its block is damaged, or there is no such test.
+    pub fn test_record(&self, test: TestId) -> Result<TestRecord, ModelError> {
+        if test.0 >= self.root.tests {
+            return Err(ModelError::damaged("facts", "there is no such test"));
+        }
+        facts::read(self.section(Kind::Facts), self.root.tests, test.0)
+    }
+
+    /// The name of a declared family.
+    ///
+    /// # Errors
+    /// If the name's block is damaged.
+    pub fn family_name(&self, family: u32) -> Result<String, ModelError> {
+        self.names(Kind::FamilyNames, self.root.families)?.get(family)
+    }
+
+    /// The path of a file.
+    ///
+    /// # Errors
+    /// If the path's block is damaged.
+    pub fn path(&self, file: FileId) -> Result<String, ModelError> {
+        self.paths()?.get(file.0)
+    }
+
+    /// The file with exactly this path: one probe.
+    ///
+    /// # Errors
+    /// If the bucket, or a path with the same fingerprint, is damaged.
+    pub fn find_file(&self, path: &str) -> Result<Option<FileId>, ModelError> {
+        for file in probe::candidates(self.section(Kind::Probe), path.as_bytes())? {
+            if self.path(file)? == path {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The file with this path, or the only one where one of the two paths ends with the other at a `/`.
+    ///
+    /// # Errors
+    /// If a part on the way is damaged.
+    pub fn match_path(&self, path: &str) -> Result<PathMatch, ModelError> {
+        if let Some(file) = self.find_file(path)? {
+            return Ok(PathMatch::Exact(file));
+        }
+        let mut found = self.files_ending_with(path)?;
+        // The model's path may be the shorter one: recorded in a folder of what the diff calls its root.
+        let mut rest = path;
+        while let Some((_, shorter)) = rest.split_once('/') {
+            rest = shorter;
+            found.extend(self.find_file(rest)?);
+        }
+        Ok(match found.as_slice() {
+            [] => PathMatch::None,
+            [file] => PathMatch::Suffix(*file),
+            _ => PathMatch::Ambiguous(found),
+        })
+    }
+
+    /// Up to four files whose path ends with `/path`, by binary search over the reversed paths.
+    fn files_ending_with(&self, path: &str) -> Result<Vec<FileId>, ModelError> {
+        const MOST: usize = 4;
+        let suffixes = Chunks::new(Kind::Suffixes.name(), self.section(Kind::Suffixes), self.root.files)?;
+        let at = |position: u32| -> Result<(FileId, String), ModelError> {
+            let file = FileId(suffixes.get(position)?.unwrap_or(u32::MAX));
+            Ok((file, self.path(file)?))
+        };
+        let wanted = format!("/{path}");
+        let (mut low, mut high) = (0, self.root.files);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if at(middle)?.1.bytes().rev().lt(wanted.bytes().rev()) { low = middle + 1 } else { high = middle }
+        }
+        let mut found = Vec::new();
+        while low < self.root.files && found.len() < MOST {
+            let (file, known) = at(low)?;
+            if !known.ends_with(&wanted) {
+                break;
+            }
+            found.push(file);
+            low += 1;
+        }
+        Ok(found)
+    }
+
+    /// What the model knows of a file.
+    ///
+    /// # Errors
+    /// If its record is damaged, or there is no such file.
+    pub fn file(&self, file: FileId) -> Result<FileView<'_>, ModelError> {
+        let damaged = |problem| ModelError::damaged(Kind::Records.name(), problem);
+        let table: &[RawRef] = bytemuck::try_cast_slice(self.section(Kind::Files))
+            .map_err(|_| ModelError::damaged(Kind::Files.name(), "its length is not whole entries"))?;
+        let entry = table
+            .get(file.0 as usize)
+            .ok_or_else(|| ModelError::damaged(Kind::Files.name(), "there is no such file"))?;
+        let bytes = entry.of(Kind::Records.name(), self.section(Kind::Records), file.0 as usize)?;
+        if !bytes.as_ptr().addr().is_multiple_of(BASE_ALIGNMENT) {
+            return Err(damaged("a record is not aligned"));
+        }
+        let record = rkyv::access::<ArchivedFileRecord, Failure>(bytes)
+            .map_err(|_| damaged("a record is not a valid archive"))?;
+        if record.file != file.0 {
+            return Err(damaged("a record is that of another file"));
+        }
+        Ok(FileView { record, postings: self.section(Kind::Postings), tests: self.root.tests })
+    }
+
+    /// The features named `name`, or below it (`name.` and more), at most `most`.
+    ///
+    /// # Errors
+    /// If a block on the way is damaged.
+    pub fn features_within(&self, name: &str, most: usize) -> Result<Vec<(FeatureId, String)>, ModelError> {
+        let names = self.feature_names()?;
+        let mut found = Vec::new();
+        if let Some(at) = names.find(name.as_bytes())? {
+            found.push((FeatureId(at), name.to_owned()));
+        }
+        let below = format!("{name}.");
+        names.scan(names.lower_bound(below.as_bytes())?, |at, feature| {
+            let within = feature.starts_with(below.as_bytes()) && found.len() < most;
+            if within {
+                found.push((FeatureId(at), String::from_utf8_lossy(feature).into_owned()));
+            }
+            Ok(within)
+        })?;
+        Ok(found)
+    }
+
+    /// Weight and tests of a declared feature.
+    ///
+    /// # Errors
+    /// If its entry or its list is damaged, or there is no such feature.
+    pub fn feature(&self, feature: FeatureId) -> Result<Feature<'_>, ModelError> {
+        let damaged = |problem| ModelError::damaged(Kind::Features.name(), problem);
+        let table: &[RawFeature] = bytemuck::try_cast_slice(self.section(Kind::Features))
+            .map_err(|_| damaged("its length is not whole entries"))?;
+        let raw = table.get(feature.0 as usize).ok_or_else(|| damaged("there is no such feature"))?;
+        if checksum(&bytemuck::bytes_of(raw)[..28], feature.0.into()) != u32::from_le_bytes(raw.checksum) {
+            return Err(damaged("the checksum of an entry does not match"));
+        }
+        let weight = f64::from_bits(u64::from_le_bytes(raw.weight));
+        if !weight.is_finite() || weight < 0.0 {
+            return Err(damaged("a weight is negative or not finite"));
+        }
+        Ok(Feature { weight, list: PostingList::read(&raw.list, self.section(Kind::Postings), self.root.tests)? })
+    }
+}
+
+/// What the model knows of one file, read in place.
+#[derive(Clone, Copy, Debug)]
+pub struct FileView<'a> {
+    record: &'a ArchivedFileRecord,
+    postings: &'a [u8],
+    tests: u32,
+}
+
+impl<'a> FileView<'a> {
+    fn list(&self, bytes: &'a super::postings::ListRefBytes) -> Result<PostingList<'a>, ModelError> {
+        PostingList::read(RawListRef::from_bytes(bytes), self.postings, self.tests)
+    }
+
+    /// Size and content hash, where known.
+    pub fn stamp(&self) -> Option<(u64, u64)> {
+        self.record.stamp.as_ref().map(|stamp| (stamp.size_bytes.to_native(), stamp.hash.to_native()))
+    }
+
+    /// The number of line runs.
+    pub fn run_count(&self) -> usize {
+        self.record.runs.len()
+    }
+
+    /// The line run at `position`, in line order.
+    pub fn run(&self, position: usize) -> Option<LineRun> {
+        let run = self.record.runs.get(position)?;
+        Some(LineRun { first: run.first.to_native(), last: run.last.to_native(), block: run.block.to_native() })
+    }
+
+    /// The position of the first run that ends at or after `line`.
+    pub fn run_from(&self, line: u32) -> usize {
+        self.record.runs.partition_point(|run| run.last < line)
+    }
+
+    /// The run that holds `line`.
+    pub fn run_at(&self, line: u32) -> Option<LineRun> {
+        self.run(self.run_from(line)).filter(|run| run.first <= line)
+    }
+
+    /// The number of blocks.
+    pub fn block_count(&self) -> usize {
+        self.record.blocks.len()
+    }
+
+    /// The tests of a block. The byte is 1: a block's tests ran all of its lines.
+    ///
+    /// # Errors
+    /// If the list is damaged, or there is no such block.
+    pub fn block(&self, block: u32) -> Result<PostingList<'a>, ModelError> {
+        let bytes = self.record.blocks.get(block as usize);
+        self.list(bytes.ok_or_else(|| ModelError::damaged("file records", "a run names a block that is not there"))?)
+    }
+
+    /// Whether `line` ran outside any test.
+    pub fn imported_at(&self, line: u32) -> bool {
+        let at = self.record.imported.partition_point(|range| range[1] < line);
+        self.record.imported.get(at).is_some_and(|range| range[0] <= line)
+    }
+
+    /// The ranges that ran outside any test.
+    pub fn imported(&self) -> impl Iterator<Item = LineRange> + 'a {
+        self.record.imported.iter().map(|range| LineRange { first: range[0].to_native(), last: range[1].to_native() })
+    }
+
+    /// Every test that ran a line of this file, with the quantized number of lines.
+    ///
+    /// # Errors
+    /// If the list is damaged.
+    pub fn touching(&self) -> Result<PostingList<'a>, ModelError> {
+        self.list(&self.record.touching)
+    }
+
+    /// The tests that this file defines.
+    ///
+    /// # Errors
+    /// If the list is damaged.
+    pub fn defines(&self) -> Result<PostingList<'a>, ModelError> {
+        self.list(&self.record.defines)
+    }
+
+    /// The symbols, by first line, outer before inner.
+    pub fn symbols(&self) -> &'a [ArchivedSymbolRecord] {
+        self.record.symbols.as_slice()
+    }
+
+    /// The innermost symbol that holds `line`. O(symbols before the line).
+    pub fn symbol_at(&self, line: u32) -> Option<&'a ArchivedSymbolRecord> {
+        let symbols = self.symbols();
+        let before = symbols.partition_point(|symbol| symbol.first <= line);
+        symbols[..before].iter().rev().find(|symbol| symbol.last >= line)
+    }
+
+    /// The whole record, copied.
+    ///
+    /// # Errors
+    /// Never for a record that [`Index::file`] gave.
+    pub fn to_record(self) -> Result<FileRecord, ModelError> {
+        rkyv::deserialize::<FileRecord, Failure>(self.record)
+            .map_err(|_| ModelError::damaged("file records", "a record is not a valid archive"))
+    }
+}

@@ -1,0 +1,292 @@
+//! The fixed preamble of a model: header and section table. `docs/format.md` is normative; in brief:
+//!
+//! ```text
+//! 0   magic            8 bytes   89 43 4f 56 0d 0a 1a 0a, in the manner of PNG: a text-mode copy destroys it
+//! 8   version          u32
+//! 12  section count    u32
+//! 16  file length      u64
+//! 24  root offset      u64
+//! 32  root length      u64
+//! 40  root checksum    u32       xxh3 of the root
+//! 44  table checksum   u32       xxh3 of the section table
+//! 48  reserved         u64       0
+//! 56  header checksum  u64       xxh3-64 of bytes 0..56
+//! 64  section table    32 bytes each, by ascending kind
+//! ```
+
+use bytemuck::{Pod, Zeroable};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::bytes::checksum;
+use super::error::ModelError;
+
+/// The mark at the start of every model.
+pub(crate) const MAGIC: [u8; 8] = *b"\x89COV\r\n\x1a\n";
+/// The format version that this build writes and reads.
+pub const VERSION: u32 = 1;
+/// Length of the header in bytes; the section table follows it.
+pub(crate) const HEADER_BYTES: usize = 64;
+/// Every section and the root start at a multiple of this.
+pub(crate) const ALIGNMENT: usize = 64;
+/// A reader that does not know a section of a kind at or above this skips it.
+pub(crate) const FIRST_OPTIONAL_KIND: u32 = 0x100;
+/// More sections than this is damage.
+const MOST_SECTIONS: u32 = 256;
+
+/// What a section holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Kind {
+    /// Test ids, sorted: a name table.
+    TestNames = 1,
+    /// Cost of each test: checked chunks of `u32`.
+    Costs = 2,
+    /// Per test: flags and runs, in blocks of sixteen.
+    Facts = 3,
+    /// File paths, sorted: a name table.
+    Paths = 4,
+    /// Hash buckets from path to file.
+    Probe = 5,
+    /// Files by reversed path: checked chunks of `u32`.
+    Suffixes = 6,
+    /// Where each file's record is: 16 bytes a file.
+    Files = 7,
+    /// File records, each an rkyv archive.
+    Records = 8,
+    /// Posting lists.
+    Postings = 9,
+    /// Declared features, sorted by name: a name table.
+    FeatureNames = 10,
+    /// Weight and posting list of each feature: 32 bytes each.
+    Features = 11,
+    /// Declared family names, sorted: a name table.
+    FamilyNames = 12,
+}
+
+impl Kind {
+    /// Every kind, ascending.
+    pub const ALL: [Kind; 12] = [
+        Kind::TestNames,
+        Kind::Costs,
+        Kind::Facts,
+        Kind::Paths,
+        Kind::Probe,
+        Kind::Suffixes,
+        Kind::Files,
+        Kind::Records,
+        Kind::Postings,
+        Kind::FeatureNames,
+        Kind::Features,
+        Kind::FamilyNames,
+    ];
+
+    /// The name that errors and `inspect` use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::TestNames => "test names",
+            Kind::Costs => "costs",
+            Kind::Facts => "facts",
+            Kind::Paths => "paths",
+            Kind::Probe => "path probe",
+            Kind::Suffixes => "path suffixes",
+            Kind::Files => "files",
+            Kind::Records => "file records",
+            Kind::Postings => "postings",
+            Kind::FeatureNames => "feature names",
+            Kind::Features => "features",
+            Kind::FamilyNames => "family names",
+        }
+    }
+}
+
+/// The header as it lies in the file, little-endian.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct RawHeader {
+    magic: [u8; 8],
+    version: [u8; 4],
+    section_count: [u8; 4],
+    file_length: [u8; 8],
+    root_offset: [u8; 8],
+    root_length: [u8; 8],
+    root_checksum: [u8; 4],
+    table_checksum: [u8; 4],
+    reserved: [u8; 8],
+    header_checksum: [u8; 8],
+}
+
+/// One entry of the section table as it lies in the file, little-endian.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct RawSection {
+    kind: [u8; 4],
+    reserved: [u8; 4],
+    offset: [u8; 8],
+    length: [u8; 8],
+    checksum: [u8; 8],
+}
+
+/// Length of an entry of the section table in bytes.
+pub(crate) const SECTION_BYTES: usize = size_of::<RawSection>();
+
+/// A range of bytes in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The first byte.
+    pub offset: usize,
+    /// The number of bytes.
+    pub length: usize,
+}
+
+impl Extent {
+    /// The bytes of this extent. [`Preamble::read`] has checked that they are there.
+    pub(crate) fn of(self, file: &[u8]) -> &[u8] {
+        file.get(self.offset..).and_then(|rest| rest.get(..self.length)).unwrap_or_default()
+    }
+}
+
+/// A section as the table lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The number of its kind; see [`Kind`].
+    pub kind: u32,
+    /// Where it is.
+    pub extent: Extent,
+    /// xxh3-64 of all its bytes, which only `verify` reads.
+    pub checksum: u64,
+}
+
+/// The checked preamble: where everything is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preamble {
+    /// The root archive.
+    pub root: Extent,
+    /// All sections, by ascending kind.
+    pub sections: Vec<Section>,
+}
+
+fn table_damage(problem: &'static str) -> ModelError {
+    ModelError::damaged("section table", problem)
+}
+
+impl Preamble {
+    /// Reads and checks header, section table and the root's checksum. O(sections), whatever the size of the file.
+    ///
+    /// # Errors
+    /// Anything but a whole model of this version, with the checks in the order of the variants of [`ModelError`].
+    pub fn read(file: &[u8]) -> Result<Self, ModelError> {
+        if !file.starts_with(&MAGIC) {
+            return Err(ModelError::NotAModel { found: file[..file.len().min(8)].to_vec() });
+        }
+        let length = file.len() as u64;
+        let Some(header) = file.get(..HEADER_BYTES) else {
+            return Err(ModelError::Length { expected: HEADER_BYTES as u64, found: length });
+        };
+        let raw: &RawHeader = bytemuck::from_bytes(header);
+        let version = u32::from_le_bytes(raw.version);
+        if u64::from_le_bytes(raw.header_checksum) != xxh3_64(&header[..56]) {
+            return Err(ModelError::damaged("header", "its checksum does not match"));
+        }
+        if version != VERSION {
+            return Err(ModelError::Version { found: version, supported: VERSION });
+        }
+        let expected = u64::from_le_bytes(raw.file_length);
+        if expected != length {
+            return Err(ModelError::Length { expected, found: length });
+        }
+        let sections = read_table(file, raw)?;
+        let root = extent_in(file, u64::from_le_bytes(raw.root_offset), u64::from_le_bytes(raw.root_length))
+            .ok_or_else(|| ModelError::damaged("root", "it lies outside the file"))?;
+        if checksum(root.of(file), 0) != u32::from_le_bytes(raw.root_checksum) {
+            return Err(ModelError::damaged("root", "its checksum does not match"));
+        }
+        Ok(Self { root, sections })
+    }
+
+    /// The extent of a section, empty where the file has none.
+    pub fn extent(&self, kind: Kind) -> Extent {
+        self.sections.iter().find(|section| section.kind == kind as u32).map(|s| s.extent).unwrap_or_default()
+    }
+}
+
+fn extent_in(file: &[u8], offset: u64, length: u64) -> Option<Extent> {
+    let extent = Extent { offset: usize::try_from(offset).ok()?, length: usize::try_from(length).ok()? };
+    let end = extent.offset.checked_add(extent.length)?;
+    (extent.offset.is_multiple_of(ALIGNMENT) && end <= file.len()).then_some(extent)
+}
+
+fn read_table(file: &[u8], header: &RawHeader) -> Result<Vec<Section>, ModelError> {
+    let count = u32::from_le_bytes(header.section_count);
+    if count > MOST_SECTIONS {
+        return Err(table_damage("it claims more than 256 sections"));
+    }
+    let bytes = file
+        .get(HEADER_BYTES..HEADER_BYTES + count as usize * SECTION_BYTES)
+        .ok_or_else(|| table_damage("it lies outside the file"))?;
+    if checksum(bytes, 0) != u32::from_le_bytes(header.table_checksum) {
+        return Err(table_damage("its checksum does not match"));
+    }
+    let mut sections: Vec<Section> = Vec::with_capacity(count as usize);
+    for raw in bytemuck::cast_slice::<u8, RawSection>(bytes) {
+        let kind = u32::from_le_bytes(raw.kind);
+        let extent = extent_in(file, u64::from_le_bytes(raw.offset), u64::from_le_bytes(raw.length))
+            .ok_or(ModelError::Section { kind, problem: "outside the file" })?;
+        if sections.last().is_some_and(|last| last.kind >= kind) {
+            return Err(ModelError::Section { kind, problem: "out of order" });
+        }
+        if kind < FIRST_OPTIONAL_KIND && !Kind::ALL.iter().any(|&known| known as u32 == kind) {
+            return Err(ModelError::Section { kind, problem: "unknown to this build and not optional" });
+        }
+        sections.push(Section { kind, extent, checksum: u64::from_le_bytes(raw.checksum) });
+    }
+    if let Some(missing) = Kind::ALL.iter().find(|&&kind| !sections.iter().any(|s| s.kind == kind as u32)) {
+        return Err(ModelError::Section { kind: *missing as u32, problem: "missing" });
+    }
+    Ok(sections)
+}
+
+/// Lays out a whole file: header, table, root, sections in the order of their kinds, each at its alignment.
+///
+/// # Panics
+/// If the sections are not sorted by kind, which is a bug of the builder.
+pub(crate) fn assemble(root: &[u8], sections: &[(Kind, Vec<u8>)]) -> rkyv::util::AlignedVec<64> {
+    assert!(sections.is_sorted_by_key(|(kind, _)| *kind), "sections are given by ascending kind");
+    let aligned = |at: usize| at.next_multiple_of(ALIGNMENT);
+    let root_offset = aligned(HEADER_BYTES + sections.len() * SECTION_BYTES);
+    let mut table = Vec::with_capacity(sections.len());
+    let mut end = root_offset + root.len();
+    for (kind, bytes) in sections {
+        let offset = aligned(end);
+        table.push(RawSection {
+            kind: (*kind as u32).to_le_bytes(),
+            reserved: [0; 4],
+            offset: (offset as u64).to_le_bytes(),
+            length: (bytes.len() as u64).to_le_bytes(),
+            checksum: xxh3_64(bytes).to_le_bytes(),
+        });
+        end = offset + bytes.len();
+    }
+    let table: &[u8] = bytemuck::cast_slice(&table);
+    let mut header = RawHeader {
+        magic: MAGIC,
+        version: VERSION.to_le_bytes(),
+        section_count: u32::try_from(sections.len()).expect("there are twelve kinds").to_le_bytes(),
+        file_length: (end as u64).to_le_bytes(),
+        root_offset: (root_offset as u64).to_le_bytes(),
+        root_length: (root.len() as u64).to_le_bytes(),
+        root_checksum: checksum(root, 0).to_le_bytes(),
+        table_checksum: checksum(table, 0).to_le_bytes(),
+        reserved: [0; 8],
+        header_checksum: [0; 8],
+    };
+    header.header_checksum = xxh3_64(&bytemuck::bytes_of(&header)[..56]).to_le_bytes();
+    let mut file = rkyv::util::AlignedVec::with_capacity(end);
+    file.extend_from_slice(bytemuck::bytes_of(&header));
+    file.extend_from_slice(table);
+    for bytes in std::iter::once(root).chain(sections.iter().map(|(_, bytes)| &bytes[..])) {
+        file.resize(aligned(file.len()), 0);
+        file.extend_from_slice(bytes);
+    }
+    debug_assert_eq!(file.len(), end);
+    file
+}

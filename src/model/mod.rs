@@ -1,0 +1,28 @@
+//! THE format: what lies where in a `.covopt` file, and the [`Index`] that reads it in place.
+//!
+//! Open is O(1) in the size of the file; a question touches what its files need and nothing else; every part is checked
+//! against its own checksum when it is touched, and against the rules of the format as it is read. Any bytes give the
+//! right answer or a [`ModelError`]. This room knows nothing of diffs or weights. `docs/format.md` is the normative
+//! description, byte by byte.
+
+mod bytes;
+pub(crate) mod chunk;
+mod error;
+pub(crate) mod facts;
+mod index;
+pub(crate) mod layout;
+pub(crate) mod names;
+pub(crate) mod postings;
+pub(crate) mod probe;
+mod record;
+pub(crate) mod root;
+mod verify;
+
+pub use error::ModelError;
+pub use facts::{RunFact, TestRecord};
+pub(crate) use index::RawFeature;
+pub use index::{Feature, FileView, Index, PathMatch};
+pub use layout::{Extent, Kind, Preamble, Section, VERSION};
+pub use postings::{Encoding, Posting, PostingList};
+pub use record::{ArchivedSymbolRecord, FileRecord, LineRun, Stamp, SymbolRecord, dequantize_count, quantize_count};
+pub use root::Root;
