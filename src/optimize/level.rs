@@ -56,8 +56,8 @@ impl Level {
         if self == Self::NONE {
             return self;
         }
-        let level = i16::from(self.0).saturating_add(shift).clamp(0, i16::from(u8::MAX));
-        Self(u8::try_from(level).expect("clamped to the range of a byte"))
+        let level = i16::from(self.0).saturating_add(shift).max(0);
+        Self(u8::try_from(level).unwrap_or(u8::MAX))
     }
 
     /// The chance exp(-A) that a defect of the region survives the test, in units of 1 / [`CHANCE_ONE`].

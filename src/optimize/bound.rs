@@ -1,0 +1,142 @@
+//! The certificate: what no selection within the budget can exceed.
+//!
+//! For any set S, the best selection T satisfies U(T) <= U(S) + sum_{i in T - S} gain(i | S), since the utility is
+//! monotone and submodular; with the costs, the sum is at most that of the fractional knapsack over the gains at S
+//! (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). The bound is the least over S = nothing, S = all
+//! picks and, where rows are few, prefixes between, and the utility of all candidates that fit alone (the *reach*).
+//! True costs throughout, zero included: the floor of the ratio is the optimizer's, not the problem's.
+//!
+//! Invariant: a true bound in fixed point, for any order of picking. Residuals and gains at S are rounded up, so that
+//! the bound holds for exact utilities; the *slack* covers by how much rounding can lift a fixed-point utility above the
+//! exact one. A region's residual loses less than one unit a pick, and what was lost shrinks with each later survival, so
+//! with n signals on the region and a weakest detection d, the loss is below min(n, 2^32 / d) units.
+
+use super::instance::Instance;
+use super::level::CHANCE_ONE;
+use super::objective::Residuals;
+use super::selection::Pick;
+
+/// How many rows may be scored for the prefixes between nothing and all picks: a few milliseconds of work.
+const PREFIX_ROWS: usize = 1 << 19;
+
+/// How many prefixes between nothing and all picks are tried at most.
+const PREFIXES: usize = 6;
+
+/// What candidates could reach if cost did not matter.
+pub(super) struct Reach {
+    /// The utility of all candidates.
+    pub(super) all: u64,
+    /// The utility of all candidates that fit alone.
+    pub(super) fitting: u64,
+    /// By how much the fixed-point utility of candidates that fit can exceed its exact value.
+    slack: u64,
+}
+
+/// Runs all candidates. O(rows).
+pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
+    let regions = instance.weights().len();
+    let mut fitting = Residuals::untouched(instance);
+    let mut signals = vec![0u64; regions];
+    let mut weakest = vec![u32::MAX; regions];
+    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
+        if cost_us > budget_us {
+            continue;
+        }
+        fitting.pick(instance, candidate);
+        for row in instance.rows_of(candidate) {
+            let detection = row.level().detection();
+            if detection > 0 {
+                signals[row.region() as usize] += 1;
+                weakest[row.region() as usize] = weakest[row.region() as usize].min(detection);
+            }
+        }
+    }
+    let losses = signals.iter().zip(&weakest).map(|(&n, &d)| n.min(CHANCE_ONE.div_ceil(u64::from(d))));
+    let slack = instance.weights().iter().zip(losses).map(|(&weight, loss)| u64::from(weight) * loss).sum();
+    let reached = fitting.utility(instance);
+    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
+        if cost_us > budget_us {
+            fitting.pick(instance, candidate);
+        }
+    }
+    Reach { all: fitting.utility(instance), fitting: reached, slack }
+}
+
+/// An upper bound on the utility of every selection within the budget. O(rows) for each prefix of `picks` tried.
+pub(super) fn upper_bound(instance: &Instance, budget_us: u64, picks: &[Pick], reach: &Reach) -> u64 {
+    let mut lowest = u128::from(reach.fitting);
+    let mut residuals = Residuals::untouched(instance);
+    let mut done = 0;
+    for len in prefix_lens(picks.len(), instance.rows().len()) {
+        for pick in &picks[done..len] {
+            residuals.pick_rounding_up(instance, pick.candidate);
+        }
+        done = len;
+        let utility = picks[..len].last().map_or(0, |last| last.cumulative_utility);
+        let mut items = marginal_gains(instance, budget_us, &residuals, &picks[..len]);
+        lowest = lowest.min(u128::from(utility) + fractional_knapsack(&mut items, budget_us));
+    }
+    let total: u64 = instance.weights().iter().map(|&weight| u64::from(weight) * CHANCE_ONE).sum();
+    let bound = (lowest + u128::from(reach.slack)).min(u128::from(total));
+    u64::try_from(bound).expect("the total of all weights is a u64")
+}
+
+/// The prefixes to try: none, all, and evenly between them as many as few rows allow; ascending.
+fn prefix_lens(picks: usize, rows: usize) -> impl Iterator<Item = usize> {
+    let steps = 1 + (PREFIX_ROWS / rows.max(1)).min(PREFIXES).min(picks.saturating_sub(1));
+    (0..=steps.min(picks)).map(move |step| picks * step / steps)
+}
+
+/// What a candidate that is not in S could add, and at what cost.
+#[derive(Clone, Copy)]
+struct Item {
+    gain: u64,
+    cost_us: u64,
+}
+
+/// The gains, rounded up, of all candidates that fit alone and are not among `picks`.
+fn marginal_gains(instance: &Instance, budget_us: u64, residuals: &Residuals, picks: &[Pick]) -> Vec<Item> {
+    let mut picked: Vec<u32> = picks.iter().map(|pick| pick.candidate).collect();
+    picked.sort_unstable();
+    let mut picked = picked.into_iter().peekable();
+    let mut items = Vec::new();
+    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
+        if picked.next_if_eq(&candidate).is_none() && cost_us <= budget_us {
+            let gain = residuals.gain(instance, candidate);
+            if gain > 0 {
+                items.push(Item { gain, cost_us });
+            }
+        }
+    }
+    items
+}
+
+/// The greatest sum of gains within the budget if items could be cut, rounded up. O(items), which it reorders.
+///
+/// Items count whole in the order of gain per cost until one does not fit, and that one in part. It is found by
+/// selection rather than sorting: a half that fits is taken whole, a half that does not holds the item to cut.
+fn fractional_knapsack(mut items: &mut [Item], budget_us: u64) -> u128 {
+    let mut left_us = u128::from(budget_us);
+    let mut whole = 0;
+    while items.len() > 1 {
+        let middle = items.len() / 2;
+        // Gains are positive, so that free items come first and the order is total.
+        items.select_nth_unstable_by(middle, |a, b| {
+            (u128::from(b.gain) * u128::from(a.cost_us)).cmp(&(u128::from(a.gain) * u128::from(b.cost_us)))
+        });
+        let (best, others) = items.split_at_mut(middle);
+        let cost_us: u128 = best.iter().map(|item| u128::from(item.cost_us)).sum();
+        if cost_us <= left_us {
+            left_us -= cost_us;
+            whole += best.iter().map(|item| u128::from(item.gain)).sum::<u128>();
+            items = others;
+        } else {
+            items = best;
+        }
+    }
+    let Some(last) = items.first() else {
+        return whole;
+    };
+    let (gain, cost_us) = (u128::from(last.gain), u128::from(last.cost_us));
+    whole + if cost_us <= left_us { gain } else { (gain * left_us).div_ceil(cost_us) }
+}

@@ -1,0 +1,231 @@
+//! Cost-benefit greedy: again and again the candidate with the greatest gain per cost that still fits.
+//!
+//! Lazy evaluation (Minoux 1978; as CELF, Leskovec et al. 2007): gains never grow along a selection, so a gain computed
+//! earlier is an upper bound, and a candidate whose fresh gain still leads need not be compared with the rest. On top of
+//! that only a *tier* of the best candidates stands in the heap; all others are known to lie behind the *cut*, the best
+//! of them when the tier was made. When the heap falls behind the cut, everything is scored again and a tier twice as
+//! large is made, so that there are at most a logarithm of tiers.
+//!
+//! Keys compare by cross-multiplication, exactly, and end in the position: no two are equal, so that lazy and plain
+//! evaluation cannot differ.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
+use super::instance::Instance;
+use super::objective::Residuals;
+
+/// The least cost that gain per cost divides by, in microseconds.
+///
+/// A runner spends about a millisecond on any test, whatever its report says; without a floor, a test that was reported
+/// as free would stand before everything else. The budget is charged the stated cost.
+pub const COST_FLOOR_US: u64 = 1_000;
+
+/// How many candidates the first tier holds: enough for a budget of seconds, few enough to stay in the cache.
+const FIRST_TIER: usize = 4_096;
+
+/// Picks from a pool until nothing in it fits or gains at least `negligible`.
+pub(super) type Evaluation = fn(&mut Walk<'_>, pool: Vec<Entry>, negligible: u64);
+
+/// A candidate and its gain after `after_picks` picks. Ordered by preference: the greatest is picked first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) gain: u64,
+    pub(super) cost_us: u64,
+    pub(super) candidate: u32,
+    after_picks: u32,
+}
+
+impl Ord for Entry {
+    /// Gain per floored cost, then gain, then lower cost, then lower position.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ratio_terms = |a: &Self, b: &Self| u128::from(a.gain) * u128::from(b.cost_us.max(COST_FLOOR_US));
+        ratio_terms(self, other)
+            .cmp(&ratio_terms(other, self))
+            .then_with(|| self.gain.cmp(&other.gain))
+            .then_with(|| other.cost_us.cmp(&self.cost_us))
+            .then_with(|| other.candidate.cmp(&self.candidate))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}
+
+/// A selection being made: what is picked, what is left of the budget and of each region's defect.
+pub(super) struct Walk<'a> {
+    instance: &'a Instance,
+    residuals: Residuals,
+    left_us: u64,
+    picks: Vec<u32>,
+    evaluations: u64,
+}
+
+impl<'a> Walk<'a> {
+    /// Nothing picked, nothing spent.
+    pub(super) fn new(instance: &'a Instance, budget_us: u64) -> Self {
+        let residuals = Residuals::untouched(instance);
+        Self { instance, residuals, left_us: budget_us, picks: Vec::new(), evaluations: 0 }
+    }
+
+    /// Forgets all picks; evaluations stay counted.
+    pub(super) fn restart(&mut self, budget_us: u64) {
+        self.forget_gains();
+        self.left_us = budget_us;
+        self.picks.clear();
+    }
+
+    /// Keeps the picks and their cost, but takes every region for unchecked again.
+    pub(super) fn forget_gains(&mut self) {
+        self.residuals.reset();
+    }
+
+    /// Scores all candidates that fit and gain anything; of these, the best `keep` where it is given.
+    pub(super) fn score_all(&mut self, keep: Option<usize>) -> Vec<Entry> {
+        let after_picks = self.pick_count();
+        let mut pool = Vec::new();
+        for (candidate, &cost_us) in (0u32..).zip(self.instance.costs_us()) {
+            if self.fits(cost_us) {
+                let gain = self.evaluate(candidate);
+                if gain > 0 {
+                    pool.push(Entry { gain, cost_us, candidate, after_picks });
+                }
+            }
+        }
+        if let Some(keep) = keep {
+            split_off_best(&mut pool, keep);
+        }
+        pool
+    }
+
+    /// Picks a candidate.
+    pub(super) fn take(&mut self, entry: &Entry) {
+        self.residuals.pick(self.instance, entry.candidate);
+        self.left_us -= entry.cost_us;
+        self.picks.push(entry.candidate);
+    }
+
+    /// Whether a cost fits in what is left of the budget.
+    pub(super) fn fits(&self, cost_us: u64) -> bool {
+        cost_us <= self.left_us
+    }
+
+    /// The picks so far, in order.
+    pub(super) fn picks(&self) -> &[u32] {
+        &self.picks
+    }
+
+    /// How many gains were computed.
+    pub(super) fn evaluations(&self) -> u64 {
+        self.evaluations
+    }
+
+    /// The utility of what was picked since gains were last forgotten.
+    pub(super) fn utility(&self) -> u64 {
+        self.residuals.utility(self.instance)
+    }
+
+    /// Marks gains that were computed with nothing picked as fresh, after gains were forgotten.
+    pub(super) fn mark_fresh(&self, pool: &mut [Entry]) {
+        let after_picks = self.pick_count();
+        pool.iter_mut().for_each(|entry| entry.after_picks = after_picks);
+    }
+
+    fn pick_count(&self) -> u32 {
+        u32::try_from(self.picks.len()).expect("candidates are counted in u32 and picked once")
+    }
+
+    fn evaluate(&mut self, candidate: u32) -> u64 {
+        self.evaluations += 1;
+        self.residuals.gain(self.instance, candidate)
+    }
+
+    fn refresh(&mut self, entry: &mut Entry) {
+        entry.gain = self.evaluate(entry.candidate);
+        entry.after_picks = self.pick_count();
+    }
+
+    /// Refreshes all that can still be picked, and drops the rest.
+    fn refresh_all(&mut self, pool: &mut Vec<Entry>, negligible: u64) {
+        pool.retain_mut(|entry| {
+            // The old gain is an upper bound: below the threshold once is below it for good.
+            if !self.fits(entry.cost_us) || entry.gain < negligible {
+                return false;
+            }
+            self.refresh(entry);
+            entry.gain >= negligible
+        });
+    }
+}
+
+/// Leaves the best `len` entries in `pool`, in any order, and returns the others, the best of them first.
+fn split_off_best(pool: &mut Vec<Entry>, len: usize) -> Vec<Entry> {
+    if len >= pool.len() {
+        return Vec::new();
+    }
+    pool.select_nth_unstable_by(len, |a, b| b.cmp(a));
+    pool.split_off(len)
+}
+
+/// Greedy that computes a gain only when it may decide. See the module's head.
+pub(super) fn lazy(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u64) {
+    lazy_in_tiers(walk, pool, negligible, FIRST_TIER);
+}
+
+/// [`lazy`] with a first tier of this many candidates, which changes the effort and never the picks.
+pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u64, first_tier: usize) {
+    let mut tier = pool;
+    let mut tier_len = first_tier;
+    loop {
+        let mut behind = split_off_best(&mut tier, tier_len);
+        let mut heap = BinaryHeap::from(tier);
+        pick_from_tier(walk, &mut heap, behind.first(), negligible);
+        if behind.is_empty() {
+            return;
+        }
+        behind.extend(heap);
+        walk.refresh_all(&mut behind, negligible);
+        tier = behind;
+        tier_len = tier_len.saturating_mul(2);
+    }
+}
+
+/// Picks from the heap until it is empty or its best falls behind the cut.
+fn pick_from_tier(walk: &mut Walk<'_>, heap: &mut BinaryHeap<Entry>, cut: Option<&Entry>, negligible: u64) {
+    while let Some(mut best) = heap.peek_mut() {
+        if cut.is_some_and(|cut| *best < *cut) {
+            return;
+        }
+        if !walk.fits(best.cost_us) || best.gain < negligible {
+            PeekMut::pop(best);
+        } else if best.after_picks == walk.pick_count() {
+            let best = PeekMut::pop(best);
+            walk.take(&best);
+        } else {
+            walk.refresh(&mut best);
+        }
+    }
+}
+
+/// Greedy that computes every gain for every pick.
+pub(super) fn plain(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64) {
+    loop {
+        walk.refresh_all(&mut pool, negligible);
+        let Some((position, &best)) = pool.iter().enumerate().max_by_key(|&(_, entry)| entry) else {
+            return;
+        };
+        walk.take(&best);
+        pool.swap_remove(position);
+    }
+}

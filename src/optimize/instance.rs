@@ -1,0 +1,286 @@
+//! What is optimized: regions with weights, candidates with costs, and the signals between them.
+//!
+//! Invariant: an [`Instance`] that exists is well formed (every region known and named once per candidate, weights
+//! within [`WEIGHT_ONE`]), so that nothing behind it has to check, and no sum over it can overflow.
+
+use thiserror::Error;
+
+use super::Level;
+
+/// The weight 1 in fixed point: what the weights of all regions together may not exceed.
+pub const WEIGHT_ONE: u32 = 1 << 31;
+
+/// How many regions one instance may have: a row keeps its region in 24 bits, the last of which is no region's.
+pub const MAX_REGIONS: usize = (1 << 24) - 1;
+
+/// One signal of a candidate: a region and how well the candidate checks it, packed in four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Row(u32);
+
+impl Row {
+    /// A signal of `level` on `region`.
+    ///
+    /// A region that does not fit in 24 bits becomes [`MAX_REGIONS`], which [`Instance::new`] refuses.
+    #[inline]
+    pub fn new(region: u32, level: Level) -> Self {
+        const LAST: u32 = (1 << 24) - 1;
+        Self(region.min(LAST) << 8 | u32::from(level.0))
+    }
+
+    /// The region, a position in the weights of its instance.
+    #[inline]
+    pub fn region(self) -> u32 {
+        self.0 >> 8
+    }
+
+    /// The quantized signal.
+    #[inline]
+    pub fn level(self) -> Level {
+        Level(self.0.to_le_bytes()[0])
+    }
+}
+
+/// Why an instance was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InstanceError {
+    /// More regions than a row can name.
+    #[error("the change touches {found} regions, at most {MAX_REGIONS} can be weighed at once; split the diff")]
+    TooManyRegions {
+        /// How many there are.
+        found: usize,
+    },
+    /// The weights exceed [`WEIGHT_ONE`].
+    #[error("region weights sum to {found}, expected at most {WEIGHT_ONE}; normalize them with `fixed_weights`")]
+    WeightsAboveOne {
+        /// Their sum.
+        found: u64,
+    },
+    /// The row starts do not split the rows into one slice per cost.
+    #[error(
+        "{starts} row starts for {costs} costs and {rows} rows, expected one more than costs, ascending from 0 to the number of rows; pass the starts of each candidate's rows and their end"
+    )]
+    BadStarts {
+        /// How many starts there are.
+        starts: usize,
+        /// How many candidates.
+        costs: usize,
+        /// How many rows.
+        rows: usize,
+    },
+    /// A row names a region that has no weight.
+    #[error(
+        "candidate {candidate} has a signal on region {region}, expected one of {regions} regions; weigh it or leave it out"
+    )]
+    UnknownRegion {
+        /// The candidate.
+        candidate: usize,
+        /// The region it names.
+        region: u32,
+        /// How many regions there are.
+        regions: usize,
+    },
+    /// The regions of a candidate are not strictly ascending.
+    #[error("candidate {candidate} names region {region} out of order or twice; sort its rows and join equal regions")]
+    UnorderedRegion {
+        /// The candidate.
+        candidate: usize,
+        /// The region that does not ascend.
+        region: u32,
+    },
+}
+
+/// Regions, candidates and signals: the input of [`super::select`].
+///
+/// Candidates are positions `0..len()` in the order of their test ids, so that ties broken by position are broken by id.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    weights: Vec<u32>,
+    costs_us: Vec<u64>,
+    row_starts: Vec<u32>,
+    rows: Vec<Row>,
+}
+
+impl Instance {
+    /// Checks and takes an instance in compressed rows.
+    ///
+    /// `weights` is one per region, in units of 1 / [`WEIGHT_ONE`]; `costs_us` one per candidate, in microseconds;
+    /// `rows[row_starts[i]..row_starts[i + 1]]` are the signals of candidate `i`, by strictly ascending region. O(rows).
+    ///
+    /// # Errors
+    /// When the weights exceed one, the starts do not fit the rows, or a row names an unknown or repeated region.
+    pub fn new(
+        weights: Vec<u32>,
+        costs_us: Vec<u64>,
+        row_starts: Vec<u32>,
+        rows: Vec<Row>,
+    ) -> Result<Self, InstanceError> {
+        if weights.len() > MAX_REGIONS {
+            return Err(InstanceError::TooManyRegions { found: weights.len() });
+        }
+        let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
+        if total > u64::from(WEIGHT_ONE) {
+            return Err(InstanceError::WeightsAboveOne { found: total });
+        }
+        let ascending = row_starts.is_sorted() && row_starts.first() == Some(&0);
+        let ends_at_rows = row_starts.last().is_some_and(|&end| end as usize == rows.len());
+        // Candidates are counted in `u32`, and so are picks.
+        let counted = u32::try_from(costs_us.len()).is_ok() && row_starts.len() == costs_us.len() + 1;
+        if !(ascending && ends_at_rows && counted) {
+            let (starts, costs, rows) = (row_starts.len(), costs_us.len(), rows.len());
+            return Err(InstanceError::BadStarts { starts, costs, rows });
+        }
+        let instance = Self { weights, costs_us, row_starts, rows };
+        instance.check_rows()?;
+        Ok(instance)
+    }
+
+    fn check_rows(&self) -> Result<(), InstanceError> {
+        let regions = self.weights.len();
+        for (candidate, bounds) in self.row_starts.windows(2).enumerate() {
+            let mut expected_at_least = 0;
+            for row in &self.rows[bounds[0] as usize..bounds[1] as usize] {
+                let region = row.region();
+                if region as usize >= regions {
+                    return Err(InstanceError::UnknownRegion { candidate, region, regions });
+                }
+                if region < expected_at_least {
+                    return Err(InstanceError::UnorderedRegion { candidate, region });
+                }
+                expected_at_least = region + 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of candidates.
+    pub fn len(&self) -> usize {
+        self.costs_us.len()
+    }
+
+    /// Whether there is no candidate.
+    pub fn is_empty(&self) -> bool {
+        self.costs_us.is_empty()
+    }
+
+    /// The weight of each region, in units of 1 / [`WEIGHT_ONE`].
+    pub fn weights(&self) -> &[u32] {
+        &self.weights
+    }
+
+    /// The cost of each candidate in microseconds.
+    pub fn costs_us(&self) -> &[u64] {
+        &self.costs_us
+    }
+
+    /// The signals of all candidates, candidate after candidate.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The signals of one candidate, by ascending region.
+    ///
+    /// # Panics
+    /// When there is no such candidate.
+    #[inline]
+    pub fn rows_of(&self, candidate: u32) -> &[Row] {
+        let candidate = candidate as usize;
+        &self.rows[self.row_starts[candidate] as usize..self.row_starts[candidate + 1] as usize]
+    }
+
+    /// The cost in microseconds of the cheapest candidate with a signal on a region of any weight: the smallest budget
+    /// that selects something.
+    pub fn cheapest_useful_cost_us(&self) -> Option<u64> {
+        let useful = |row: &Row| row.level() != Level::NONE && self.weights[row.region() as usize] > 0;
+        let candidates = (0u32..).zip(&self.costs_us);
+        candidates.filter(|&(candidate, _)| self.rows_of(candidate).iter().any(useful)).map(|(_, &cost)| cost).min()
+    }
+}
+
+/// Weights of any scale in the fixed point of an instance: proportional, summing to at most [`WEIGHT_ONE`].
+///
+/// Each is rounded down, so equal weights stay equal and the sum falls short of one by less than a unit a region.
+/// Negative and non-finite weights count as 0. Only IEEE additions, divisions and multiplications in a fixed order: the
+/// same on every machine.
+pub fn fixed_weights(weights: &[f64]) -> Vec<u32> {
+    let usable = |weight: f64| if weight.is_finite() { weight.max(0.0) } else { 0.0 };
+    let greatest = weights.iter().fold(0.0, |greatest: f64, &weight| greatest.max(usable(weight)));
+    if greatest == 0.0 {
+        return vec![0; weights.len()];
+    }
+    // Shares of the greatest first: the sum of the weights themselves may be beyond a float.
+    let shares: f64 = weights.iter().map(|&weight| usable(weight) / greatest).sum();
+    let mut left = WEIGHT_ONE;
+    let fixed = |&weight: &f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounds down, in 0..=WEIGHT_ONE")]
+        let exact = (usable(weight) / greatest / shares * f64::from(WEIGHT_ONE)) as u32;
+        // The float sum of millions of shares may be low by more than the rounding takes away.
+        let weight = exact.min(left);
+        left -= weight;
+        weight
+    };
+    weights.iter().map(fixed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(pairs: &[(u32, u8)]) -> Vec<Row> {
+        pairs.iter().map(|&(region, level)| Row::new(region, Level(level))).collect()
+    }
+
+    #[test]
+    fn a_row_keeps_both_parts() {
+        for (region, level) in [(0, 0), (1, 255), (16_777_214, 192)] {
+            let row = Row::new(region, Level(level));
+            assert_eq!((row.region(), row.level()), (region, Level(level)));
+        }
+        assert_eq!(Row::new(u32::MAX, Level(7)).region() as usize, MAX_REGIONS);
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let new = |weights: &[u32], costs: usize, starts: &[u32], pairs: &[(u32, u8)]| {
+            Instance::new(weights.to_vec(), vec![1; costs], starts.to_vec(), rows(pairs)).map(|_| ())
+        };
+        assert_eq!(new(&[1, 2], 2, &[0, 1, 2], &[(0, 1), (1, 1)]), Ok(()));
+        assert_eq!(new(&[], 0, &[0], &[]), Ok(()));
+        let bad_starts = |starts, costs, rows| Err(InstanceError::BadStarts { starts, costs, rows });
+        assert_eq!(new(&[1], 0, &[], &[]), bad_starts(0, 0, 0));
+        assert_eq!(new(&[1], 1, &[0, 2], &[(0, 1)]), bad_starts(2, 1, 1));
+        assert_eq!(new(&[1], 2, &[0, 1], &[(0, 1)]), bad_starts(2, 2, 1));
+        assert_eq!(new(&[1], 2, &[0, 2, 1], &[(0, 1)]), bad_starts(3, 2, 1));
+        assert_eq!(new(&[1], 1, &[1, 1], &[(0, 1)]), bad_starts(2, 1, 1));
+        let unknown = |region| Err(InstanceError::UnknownRegion { candidate: 0, region, regions: 1 });
+        assert_eq!(new(&[1], 1, &[0, 1], &[(1, 1)]), unknown(1));
+        assert_eq!(new(&[1], 1, &[0, 1], &[(u32::MAX, 1)]), unknown((1 << 24) - 1));
+        let unordered = |region| Err(InstanceError::UnorderedRegion { candidate: 0, region });
+        assert_eq!(new(&[1, 1], 1, &[0, 2], &[(0, 1), (0, 1)]), unordered(0));
+        assert_eq!(new(&[1, 1], 1, &[0, 2], &[(1, 1), (0, 1)]), unordered(0));
+        assert_eq!(new(&[WEIGHT_ONE], 0, &[0], &[]), Ok(()));
+        let above = u64::from(WEIGHT_ONE) + 1;
+        assert_eq!(new(&[WEIGHT_ONE, 1], 0, &[0], &[]), Err(InstanceError::WeightsAboveOne { found: above }));
+    }
+
+    #[test]
+    fn fixed_weights_keep_proportions_at_any_scale() {
+        assert_eq!(fixed_weights(&[1.0, 1.0]), [WEIGHT_ONE / 2; 2]);
+        assert_eq!(fixed_weights(&[1e308, 1e308, 0.0]), [WEIGHT_ONE / 2, WEIGHT_ONE / 2, 0]);
+        assert_eq!(fixed_weights(&[5e-324]), [WEIGHT_ONE]);
+        assert_eq!(fixed_weights(&[-1.0, f64::NAN, f64::INFINITY, 3.0]), [0, 0, 0, WEIGHT_ONE]);
+        assert_eq!(fixed_weights(&[0.0, -0.0]), [0, 0]);
+        assert_eq!(fixed_weights(&[]), [0u32; 0]);
+        let thirds = fixed_weights(&[0.1; 3]);
+        assert!(thirds.iter().all(|&weight| weight == thirds[0]));
+        assert!(WEIGHT_ONE - thirds.iter().sum::<u32>() < 3);
+    }
+
+    #[test]
+    fn the_cheapest_useful_cost_skips_what_has_no_signal() {
+        let pairs = rows(&[(0, 0), (1, 9), (0, 9), (0, 9)]);
+        let instance = Instance::new(vec![1, 0], vec![1, 2, 9, 8], vec![0, 1, 2, 3, 4], pairs).unwrap();
+        assert_eq!(instance.cheapest_useful_cost_us(), Some(8));
+    }
+}

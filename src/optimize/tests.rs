@@ -1,0 +1,275 @@
+//! What the whole room promises, against plain greedy and brute force.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Candidates as (cost, levels by region), level 0 for no row.
+fn instance(weights: &[u32], candidates: &[(u64, Vec<u8>)]) -> Instance {
+    let mut rows = Vec::new();
+    let mut row_starts = vec![0];
+    for (_, levels) in candidates {
+        rows.extend((0..).zip(levels).filter(|&(_, &q)| q > 0).map(|(region, &q)| Row::new(region, Level(q))));
+        row_starts.push(u32::try_from(rows.len()).unwrap());
+    }
+    let costs = candidates.iter().map(|&(cost, _)| cost).collect();
+    Instance::new(weights.to_vec(), costs, row_starts, rows).unwrap()
+}
+
+fn within(budget_us: u64) -> Options {
+    Options { budget_us: Some(budget_us), ..Options::default() }
+}
+
+fn picked(selection: &Selection) -> Vec<u32> {
+    selection.picks.iter().map(|pick| pick.candidate).collect()
+}
+
+/// The utility of these candidates in this order.
+fn utility_of(instance: &Instance, candidates: impl IntoIterator<Item = u32>) -> u64 {
+    let mut residuals = objective::Residuals::untouched(instance);
+    candidates.into_iter().map(|candidate| residuals.pick(instance, candidate)).sum()
+}
+
+/// The best utility of any subset that fits, picked in ascending or descending order.
+fn optimum(instance: &Instance, budget_us: u64) -> u64 {
+    let n = u32::try_from(instance.len()).unwrap();
+    let subset = |mask: u32| (0..n).filter(move |i| mask & 1 << i != 0);
+    let cost = |mask| subset(mask).map(|i| u128::from(instance.costs_us()[i as usize])).sum::<u128>();
+    let feasible = (0..1u32 << n).filter(|&mask| cost(mask) <= u128::from(budget_us));
+    feasible.map(|mask| utility_of(instance, subset(mask)).max(utility_of(instance, subset(mask).rev()))).max().unwrap()
+}
+
+const UNIT: u8 = 192;
+
+#[test]
+fn diversity_beats_a_second_look() {
+    let half = WEIGHT_ONE / 2;
+    let candidates =
+        [(2_000, vec![UNIT, 0]), (2_000, vec![UNIT, 0]), (2_000, vec![0, UNIT]), (9_000, vec![UNIT, UNIT])];
+    let selection = select(&instance(&[half, half], &candidates), &within(4_000));
+    assert_eq!(picked(&selection), [0, 2]);
+    assert_eq!(selection.cost_us(), 4_000);
+    assert!((as_fraction(selection.utility) - (1.0 - (-1.0f64).exp())).abs() < 1e-8);
+}
+
+#[test]
+fn what_does_not_fit_is_skipped_not_a_stop() {
+    let candidates = [(1_000, vec![UNIT, 0, 0]), (50_000, vec![0, 255, 0]), (1_000, vec![0, 0, 100])];
+    let selection = select(&instance(&[1 << 20, 1 << 30, 1 << 20], &candidates), &within(2_500));
+    assert_eq!(picked(&selection), [0, 2]);
+}
+
+#[test]
+fn the_best_single_candidate_is_never_missed() {
+    // Cheap crumbs have the better ratio and leave no room for the one test that matters.
+    let candidates = [(1_000, vec![150, 0]), (10_000, vec![0, 220]), (500, vec![0, 0])];
+    let selection = select(&instance(&[1 << 30, 1 << 30], &candidates), &within(10_000));
+    assert_eq!(picked(&selection), [1]);
+}
+
+#[test]
+fn ties_go_to_the_lower_cost_then_the_lower_position() {
+    let same = vec![UNIT];
+    let candidates = [(800, same.clone()), (700, same.clone()), (700, same.clone()), (900, same)];
+    assert_eq!(picked(&select(&instance(&[WEIGHT_ONE], &candidates), &within(3_100))), [1, 2, 0, 3]);
+}
+
+#[test]
+fn redundant_candidates_are_not_picked() {
+    let selection = select(&instance(&[WEIGHT_ONE], &vec![(1, vec![UNIT]); 100]), &Options::default());
+    assert_eq!(selection.picks.len(), 14, "e^-14 is the first below 2^-20");
+    assert!(selection.certificate() > 0.999_998);
+}
+
+#[test]
+fn a_crowd_of_small_gains_is_not_negligible() {
+    let weights = vec![1; 1 << 21];
+    let rows = (0..1 << 21).map(|region| Row::new(region, Level::MAX)).collect();
+    let crowd = Instance::new(weights, vec![1; 1 << 21], (0..=1 << 21).collect(), rows).unwrap();
+    assert_eq!(select(&crowd, &within(10)).picks.len(), 10);
+}
+
+#[test]
+fn fill_spends_the_budget_in_rounds_and_says_so() {
+    let candidates: Vec<_> = (0..40).map(|i| (1_000, if i < 30 { vec![255, 0] } else { vec![0, 250] })).collect();
+    let two = instance(&[1 << 30, 1 << 29], &candidates);
+    let bare = select(&two, &within(30_000));
+    let filled = select(&two, &Options { fill: true, ..within(30_000) });
+    assert_eq!(filled.cost_us(), 30_000);
+    let chosen = bare.picks.len();
+    assert_eq!(filled.picks[..chosen], bare.picks[..]);
+    assert!(filled.picks[..chosen].iter().all(|pick| !pick.background));
+    assert!(filled.picks[chosen..].iter().all(|pick| pick.background));
+    let second = filled.picks.iter().filter(|pick| pick.candidate >= 30).count();
+    assert_eq!(second, 10, "each round holds both regions");
+    let all = select(&two, &Options { fill: true, ..Options::default() });
+    assert_eq!(all.picks.len(), 40);
+}
+
+#[test]
+fn no_budget_and_no_candidates_select_nothing() {
+    let empty = select(&instance(&[WEIGHT_ONE], &[]), &Options::default());
+    assert_eq!((empty.picks.len(), empty.upper_bound, empty.residuals), (0, 0, vec![CHANCE_ONE]));
+    let candidates = [(5, vec![UNIT]), (0, vec![1]), (0, vec![0])];
+    let free = instance(&[WEIGHT_ONE], &candidates);
+    assert_eq!(picked(&select(&free, &within(0))), [1], "what costs nothing fits in nothing");
+    assert_eq!(picked(&select(&free, &Options { candidates: Some(0), ..Options::default() })), [0u32; 0]);
+    assert_eq!(picked(&select(&instance(&[], &[(1, vec![])]), &Options::default())), [0u32; 0]);
+}
+
+#[test]
+fn extreme_costs_and_weights_do_not_overflow() {
+    let candidates =
+        [(u64::MAX, vec![255, 255]), (u64::MAX, vec![255, 254]), (u64::MAX - 1, vec![9, 9]), (1, vec![1, 1])];
+    let extreme = instance(&[1 << 30, 1 << 30], &candidates);
+    for budget_us in [0, 1, u64::MAX - 1, u64::MAX] {
+        for fill in [false, true] {
+            let selection = select(&extreme, &Options { fill, ..within(budget_us) });
+            assert!(selection.cost_us() <= budget_us);
+            assert!(selection.upper_bound >= optimum(&extreme, budget_us));
+        }
+    }
+    assert_eq!(picked(&select(&extreme, &Options::default())), [0]);
+}
+
+#[test]
+fn keeping_n_candidates_keeps_the_best_by_gain_per_cost() {
+    let candidates =
+        [(1_000, vec![100]), (1_000, vec![180]), (9_000, vec![181]), (1_000, vec![170]), (90_000, vec![255])];
+    let five = instance(&[WEIGHT_ONE], &candidates);
+    let selection = select(&five, &Options { candidates: Some(2), ..within(20_000) });
+    assert_eq!(picked(&selection), [1, 3]);
+    assert_eq!(
+        selection.upper_bound,
+        select(&five, &Options { candidates: Some(1), ..within(20_000) }).upper_bound.min(selection.upper_bound)
+    );
+}
+
+/// Instances with few distinct levels and costs, so that ties are common, and all levels, so that odd ones occur.
+fn instances(most: usize, least_cost_us: u64) -> impl Strategy<Value = Instance> {
+    let level = prop_oneof![3 => Just(0u8), 2 => prop::sample::select(vec![UNIT, 176, 208]), 2 => any::<u8>()];
+    let cost = prop_oneof![3 => 0..5u64, 3 => (0..20u64).prop_map(|ms| ms * 1_000), 2 => 0..40_000u64]
+        .prop_map(move |cost_us| cost_us.max(least_cost_us));
+    (1..6usize).prop_flat_map(move |regions| {
+        let weights = prop::collection::vec(0.0..1.0f64, regions).prop_map(|weights| fixed_weights(&weights));
+        let candidate = (cost.clone(), prop::collection::vec(level.clone(), regions));
+        (weights, prop::collection::vec(candidate, 0..most))
+            .prop_map(|(weights, candidates)| instance(&weights, &candidates))
+    })
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let budget_us = prop_oneof![Just(None), (0..100_000u64).prop_map(Some)];
+    let candidates = prop_oneof![3 => Just(None), 1 => (0..40usize).prop_map(Some)];
+    (budget_us, candidates, any::<bool>()).prop_map(|(budget_us, candidates, fill)| Options {
+        budget_us,
+        candidates,
+        fill,
+    })
+}
+
+proptest! {
+    #[test]
+    fn lazy_is_plain(instance in instances(60, 0), options in options()) {
+        let (lazy, plain) = (select(&instance, &options), select_plain(&instance, &options));
+        prop_assert!(lazy.evaluations <= plain.evaluations);
+        prop_assert_eq!(&lazy, &Selection { evaluations: lazy.evaluations, ..plain });
+    }
+
+    #[test]
+    fn tiers_change_no_pick(instance in instances(200, 0), options in options()) {
+        let tiered = select_by(&instance, &options, |walk, pool, least| greedy::lazy_in_tiers(walk, pool, least, 2));
+        prop_assert_eq!(tiered.picks, select_plain(&instance, &options).picks);
+    }
+
+    #[test]
+    fn a_selection_keeps_its_promises(instance in instances(60, 0), options in options()) {
+        let selection = select(&instance, &options);
+        let budget_us = options.budget_us.unwrap_or(u64::MAX);
+        let costs: u64 = selection.picks.iter().map(|pick| instance.costs_us()[pick.candidate as usize]).sum();
+        prop_assert_eq!(costs, selection.cost_us());
+        prop_assert!(costs <= budget_us);
+        let mut once = picked(&selection);
+        once.sort_unstable();
+        once.dedup();
+        prop_assert_eq!(once.len(), selection.picks.len());
+        prop_assert_eq!(selection.utility, selection.picks.iter().map(|pick| pick.gain).sum::<u64>());
+        prop_assert_eq!(selection.utility, utility_of(&instance, picked(&selection)));
+        prop_assert!(selection.utility <= selection.upper_bound);
+        prop_assert!(selection.utility <= UTILITY_ONE);
+        if options.candidates.is_none() {
+            let fitting = (0..).zip(instance.costs_us()).filter(|&(_, &cost_us)| cost_us <= budget_us);
+            let best_single = fitting.map(|(candidate, _)| utility_of(&instance, [candidate])).max().unwrap_or(0);
+            prop_assert!(selection.utility >= best_single);
+        }
+    }
+
+    #[test]
+    fn gains_never_grow_along_a_selection(instance in instances(30, 0), order in any::<prop::sample::Index>()) {
+        let mut residuals = objective::Residuals::untouched(&instance);
+        let n = u32::try_from(instance.len()).unwrap();
+        let mut before: Vec<u64> = (0..n).map(|i| residuals.gain(&instance, i)).collect();
+        for step in 0..n {
+            let candidate = u32::try_from((order.index(instance.len()) + 7 * step as usize) % instance.len()).unwrap();
+            prop_assert_eq!(residuals.gain(&instance, candidate), residuals.pick(&instance, candidate));
+            let after: Vec<u64> = (0..n).map(|i| residuals.gain(&instance, i)).collect();
+            prop_assert!(after.iter().zip(&before).all(|(after, before)| after <= before));
+            before = after;
+        }
+    }
+
+    #[test]
+    fn the_bound_is_above_any_choice(instance in instances(11, 0), budget_us in 0..100_000u64) {
+        let selection = select(&instance, &within(budget_us));
+        prop_assert!(selection.upper_bound >= optimum(&instance, budget_us));
+    }
+
+    #[test]
+    fn adding_rows_never_lowers_the_bound_of_nothing_picked(
+        instance in instances(30, 0), budget_us in 0..100_000u64, raise: prop::sample::Index, by in 1..=u8::MAX
+    ) {
+        let bound = |instance: &Instance| bound::upper_bound(instance, budget_us, &[], &bound::reach(instance, budget_us));
+        let raised = with_a_raised_row(&instance, raise, by);
+        prop_assert!(bound(&raised) >= bound(&instance));
+    }
+
+    #[test]
+    fn the_guarantee_holds(instance in instances(11, COST_FLOOR_US), budget_us in 0..100_000u64) {
+        let (best, found) = (optimum(&instance, budget_us), select(&instance, &within(budget_us)).utility);
+        prop_assert!(as_fraction(found) >= (1.0 - (-1.0f64).exp()) / 2.0 * as_fraction(best));
+    }
+
+    #[test]
+    fn position_decides_nothing_but_ties(weights in prop::collection::vec(0.0..1.0f64, 3),
+                                         levels in prop::collection::vec(prop::collection::vec(any::<u8>(), 3), 1..30),
+                                         budget_us in 0..60_000u64) {
+        // Distinct costs: no two candidates tie, so names alone move with the positions.
+        let candidates: Vec<_> = (1_000..).step_by(137).zip(levels).collect();
+        let reversed: Vec<_> = candidates.iter().rev().cloned().collect();
+        let weights = fixed_weights(&weights);
+        let forth = select(&instance(&weights, &candidates), &within(budget_us));
+        let back = select(&instance(&weights, &reversed), &within(budget_us));
+        let last = u32::try_from(candidates.len() - 1).unwrap();
+        prop_assert_eq!(picked(&forth), picked(&back).into_iter().map(|i| last - i).collect::<Vec<_>>());
+        prop_assert_eq!(forth.utility, back.utility);
+    }
+}
+
+/// The instance with one signal raised by `by` levels, from none perhaps.
+fn with_a_raised_row(given: &Instance, which: prop::sample::Index, by: u8) -> Instance {
+    let regions = given.weights().len();
+    let mut candidates: Vec<(u64, Vec<u8>)> = (0..)
+        .zip(given.costs_us())
+        .map(|(candidate, &cost_us)| {
+            let mut levels = vec![0; regions];
+            given.rows_of(candidate).iter().for_each(|row| levels[row.region() as usize] = row.level().0);
+            (cost_us, levels)
+        })
+        .collect();
+    if !candidates.is_empty() {
+        let cell = which.index(candidates.len() * regions);
+        let level = &mut candidates[cell / regions].1[cell % regions];
+        *level = level.saturating_add(by);
+    }
+    instance(given.weights(), &candidates)
+}
