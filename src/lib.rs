@@ -16,6 +16,8 @@
 
 pub mod build;
 pub mod diff;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod id;
 pub mod ingest;
 pub mod mmap;

@@ -1,0 +1,186 @@
+//! What input without a file is: commit headers alone, which is an answer, or something else, which is an error.
+
+use super::Hint;
+use super::error::{DiffError, Excerpt};
+
+/// What the input seems to be instead of a unified diff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Foreign {
+    /// The table of `--stat`, `--numstat`, `--raw` or `--name-status` alone.
+    Summary,
+    /// `diff -c`.
+    Context,
+    /// `diff` without `-u`.
+    Normal,
+    /// `diff -q`.
+    Brief,
+    /// The lines of `git log --graph`.
+    Graph,
+    /// What an external diff tool or a pager prints for people.
+    External,
+    /// Anything else.
+    Unknown,
+}
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Summary => "a summary without the patch",
+            Self::Context => "a context diff",
+            Self::Normal => "a normal diff",
+            Self::Brief => "a list of files that differ",
+            Self::Graph => "a commit graph",
+            Self::External => "an external diff tool's output",
+            Self::Unknown => "no diff",
+        })
+    }
+}
+
+impl Foreign {
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::Summary => "add `-p`, or leave out `--stat`, `--numstat`, `--raw`, `--name-only` or `--name-status`",
+            Self::Context | Self::Normal | Self::Brief => "use `diff -u`, or `diff -ru` for directories",
+            Self::Graph => "leave out `--graph`",
+            Self::External => "use `git --no-pager diff --no-ext-diff`",
+            Self::Unknown => {
+                "pipe the output of `git diff`, `git show` or `diff -u`; add `-p` if it was `--name-only`, and \
+                 `--no-ext-diff` if a diff tool is configured"
+            }
+        }
+    }
+}
+
+/// Refuses UTF-16, with a byte order mark or told by its zero bytes.
+pub(super) fn refuse_utf16(input: &[u8]) -> Result<(), DiffError> {
+    let zeros = |odd: usize| input.len() >= 8 && input.iter().take(8).skip(odd).step_by(2).all(|b| *b == 0);
+    if input.starts_with(b"\xff\xfe") || input.starts_with(b"\xfe\xff") || zeros(0) || zeros(1) {
+        return Err(DiffError::Utf16);
+    }
+    Ok(())
+}
+
+/// Says what input without a file means.
+pub(super) fn judge(input: &[u8]) -> Result<Option<Hint>, DiffError> {
+    if input.is_empty() {
+        return Ok(None);
+    }
+    let lines = || input.split(|b| *b == b'\n').map(|line| line.trim_ascii_end());
+    if only_commits(lines()) {
+        return Ok(Some(Hint::CommitWithoutFiles));
+    }
+    let foreign = lines().find_map(recognize).unwrap_or(Foreign::Unknown);
+    Err(DiffError::NoFile { foreign, found: Excerpt::of(lines().find(|line| !line.is_empty())) })
+}
+
+/// Whether all there is are commit headers, as `git show` and `git log` print them or as mails.
+fn only_commits<'a>(lines: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut commits = 0u32;
+    let (mut in_mail, mut in_tag) = (false, false);
+    for line in lines {
+        let is_commit = line.strip_prefix(b"commit ").is_some_and(|rest| abbreviated_hash(rest).is_some());
+        if is_mail_start(line) {
+            (commits, in_mail, in_tag) = (commits.saturating_add(1), true, false);
+        } else if is_commit || is_oneline_commit(line) {
+            (commits, in_tag) = (commits.saturating_add(1), false);
+        } else if line.starts_with(b"tag ") {
+            in_tag = true;
+        } else {
+            let may_stand = in_mail || in_tag || line.is_empty() || is_header_or_message(line);
+            if !may_stand || recognize(line) == Some(Foreign::Summary) {
+                return false;
+            }
+        }
+    }
+    commits > 0
+}
+
+/// `Author: ...`, `gpg: ...`, or a message line, which git indents.
+fn is_header_or_message(line: &[u8]) -> bool {
+    if line.starts_with(b"    ") {
+        return true;
+    }
+    let key = line.iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-')).count();
+    (1..=32).contains(&key) && line.get(key) == Some(&b':')
+}
+
+/// `From HASH DATE`, the line that starts a mail of `git format-patch`.
+pub(super) fn is_mail_start(line: &[u8]) -> bool {
+    line.strip_prefix(b"From ")
+        .and_then(abbreviated_hash)
+        .is_some_and(|(hash, rest)| hash.len() >= 40 && !rest.is_empty())
+}
+
+/// `HASH subject` of `--oneline`. Plain numbers are left to `--numstat` and its like.
+fn is_oneline_commit(line: &[u8]) -> bool {
+    abbreviated_hash(line).is_some_and(|(_, rest)| rest.starts_with(b" "))
+}
+
+/// A hexadecimal name of at least seven digits, and what follows the whole word.
+fn abbreviated_hash(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let digits = bytes.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).count();
+    let (hash, rest) = bytes.split_at(digits);
+    ((7..=64).contains(&digits) && rest.first().is_none_or(u8::is_ascii_whitespace)).then_some((hash, rest))
+}
+
+fn recognize(line: &[u8]) -> Option<Foreign> {
+    match line.first()? {
+        b'*' if line.starts_with(b"*** ") => Some(Foreign::Context),
+        b'*' | b'|' if is_graph(line) => Some(Foreign::Graph),
+        b':' if is_raw(line) => Some(Foreign::Summary),
+        b'F' if line.starts_with(b"Files ") && line.ends_with(b" differ") => Some(Foreign::Brief),
+        _ if is_summary(line) => Some(Foreign::Summary),
+        _ if is_normal(line) => Some(Foreign::Normal),
+        _ if is_external(line) => Some(Foreign::External),
+        _ => None,
+    }
+}
+
+fn is_graph(line: &[u8]) -> bool {
+    let rest = line.trim_ascii_start();
+    let rest = &rest[rest.iter().take_while(|b| matches!(b, b'*' | b'|' | b'\\' | b'/' | b' ')).count()..];
+    rest.starts_with(b"commit ") || rest.starts_with(b"diff --git ") || is_oneline_commit(rest)
+}
+
+/// `:100644 100644 ...`, or with one colon per parent.
+fn is_raw(line: &[u8]) -> bool {
+    let modes = &line[line.iter().take_while(|b| **b == b':').count()..];
+    matches!(modes.iter().position(|b| *b == b' '), Some(6)) && modes[..6].iter().all(u8::is_ascii_digit)
+}
+
+/// A line of `--stat`, `--shortstat`, `--numstat` or `--name-status`.
+fn is_summary(line: &[u8]) -> bool {
+    let mut words = line.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let is_count = |word: &[u8]| word == b"-" || word.iter().all(u8::is_ascii_digit);
+    let (Some(first), Some(second)) = (words.next(), words.next()) else { return false };
+    if line.first() == Some(&b' ') && is_count(first) && matches!(second, b"file" | b"files") {
+        return words.next().is_some_and(|word| word.starts_with(b"changed"));
+    }
+    let tab = line.iter().position(|b| *b == b'\t');
+    if tab == Some(first.len()) && line.starts_with(first) {
+        let is_letter = matches!(first, [b'A' | b'C' | b'D' | b'M' | b'R' | b'T' | b'U' | b'X', score @ ..] if score.iter().all(u8::is_ascii_digit));
+        return is_letter || (is_count(first) && is_count(second) && words.next().is_some());
+    }
+    // ` path | 12 ++--`, ` path | Bin 0 -> 12 bytes`
+    line.first() == Some(&b' ')
+        && memchr::memmem::rfind(line, b" | ").is_some_and(|bar| {
+            let count = line[bar + 3..].trim_ascii_start();
+            count.starts_with(b"Bin") || count.first().is_some_and(u8::is_ascii_digit)
+        })
+}
+
+/// `12,13c12` of a normal diff.
+fn is_normal(line: &[u8]) -> bool {
+    let digits = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_digit() || *b == b',');
+    line.iter()
+        .position(|b| matches!(b, b'a' | b'c' | b'd'))
+        .is_some_and(|at| digits(&line[..at]) && digits(&line[at + 1..]))
+}
+
+/// `path --- Language` of difftastic, or the box drawing of delta.
+fn is_external(line: &[u8]) -> bool {
+    let named = memchr::memmem::find(line, b" --- ").is_some_and(|at| at > 0 && line[0].is_ascii_graphic());
+    let boxed = ["│", "─", "┐", "┘"].iter().any(|sign| memchr::memmem::find(line, sign.as_bytes()).is_some());
+    named || boxed
+}

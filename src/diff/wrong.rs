@@ -1,0 +1,147 @@
+//! Every error, provoked.
+
+use super::{DiffError, Expected, Foreign, parse};
+
+fn message(input: impl AsRef<[u8]>) -> String {
+    parse(input.as_ref()).expect_err("this is no diff").to_string()
+}
+
+fn foreign(input: &str) -> Foreign {
+    match parse(input.as_bytes()) {
+        Err(DiffError::NoFile { foreign, .. }) => foreign,
+        other => panic!("{input}: {other:?}"),
+    }
+}
+
+/// The line and the expectation of a malformed diff.
+fn malformed(input: &str) -> (u64, Expected) {
+    match parse(input.as_bytes()) {
+        Err(DiffError::Malformed { line, expected, .. }) => (line, expected),
+        other => panic!("{input}: {other:?}"),
+    }
+}
+
+const HEAD: &str = "diff --git a/f b/f\nindex 1..2 100644\n--- a/f\n+++ b/f\n";
+
+#[test]
+fn utf16_is_refused() {
+    for text in [&b"\xff\xfed\0i\0"[..], b"\xfe\xff\0d", b"d\0i\0f\0f\0 \0", b"\0d\0i\0f\0f\0"] {
+        assert_eq!(parse(text), Err(DiffError::Utf16));
+    }
+    assert!(message(b"\xff\xfe").contains("--output=FILE"));
+}
+
+#[test]
+fn other_outputs_are_known() {
+    let cases = [
+        (" f | 2 +-\n 1 file changed, 1 insertion(+)\n", Foreign::Summary),
+        (" 2 files changed, 1 insertion(+)\n", Foreign::Summary),
+        ("commit da531202791462f1bbf97a179305a5fd30c6ca15\nAuthor: n\n\n    m\n\n f | 2 +-\n", Foreign::Summary),
+        ("1\t0\tf\n-\t-\tb\n", Foreign::Summary),
+        ("M\tf\n", Foreign::Summary),
+        ("R100\tf\tg\n", Foreign::Summary),
+        (":100644 100644 c32f979 0c02ccc M\tf\n", Foreign::Summary),
+        ("*** a\t2026\n--- b\t2026\n***************\n", Foreign::Context),
+        ("1,2c1\n< a\n---\n> b\n", Foreign::Normal),
+        ("Files a and b differ\n", Foreign::Brief),
+        ("* commit d26187f\n| Author: n\n| \n| diff --git a/f b/f\n", Foreign::Graph),
+        ("f.py --- Python\n1 a   1 b\n", Foreign::External),
+        ("│ 1 │ a\n", Foreign::External),
+        ("f.py\ng.py\n", Foreign::Unknown),
+        ("\n", Foreign::Unknown),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(foreign(text), expected, "{text}");
+        assert!(message(text).contains(expected.remedy()), "{text}");
+    }
+    insta::assert_snapshot!(message(" f | 2 +-\n"), @r"read diff: expected a unified diff, found ` f | 2 +-` (a summary without the patch); add `-p`, or leave out `--stat`, `--numstat`, `--raw`, `--name-only` or `--name-status`");
+    insta::assert_snapshot!(message("x".repeat(100)), @r"read diff: expected a unified diff, found `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...` (no diff); pipe the output of `git diff`, `git show` or `diff -u`; add `-p` if it was `--name-only`, and `--no-ext-diff` if a diff tool is configured");
+}
+
+#[test]
+fn word_diffs_are_named() {
+    let words = format!("{HEAD}@@ -1,2 +1,2 @@\na\n[-b-]{{+c+}}\n");
+    assert!(matches!(parse(words.replace("\na\n", "\n a\n").as_bytes()), Err(DiffError::WordDiff { line: 7 })));
+    assert_eq!(malformed(&words), (6, Expected::HunkLine));
+    let porcelain = format!("{HEAD}@@ -1,2 +1,2 @@\n a\n~\n-b\n+c\n~\n");
+    assert_eq!(parse(porcelain.as_bytes()), Err(DiffError::WordDiff { line: 7 }));
+    let indented = format!("{HEAD}@@ -1 +1 @@\n     [-b-]{{+c+}}\n");
+    assert_eq!(parse(indented.as_bytes()), Err(DiffError::WordDiff { line: 5 }));
+    let colors = format!("{HEAD}@@ -1 +1 @@\n     bc\n");
+    assert_eq!(parse(colors.as_bytes()), Err(DiffError::NoChange { line: 5 }));
+    insta::assert_snapshot!(message(porcelain), @r"read diff: line 7: expected added and removed lines, found a word diff; make the diff without `--word-diff` and `--color-words`");
+    insta::assert_snapshot!(message(colors), @r"read diff: line 5: expected a hunk that adds or removes lines, found one that changes nothing; if the diff was made with `--word-diff` or `--color-words`, leave that out");
+}
+
+#[test]
+fn hunks_that_break_their_promise() {
+    let cut = format!("{HEAD}@@ -1,3 +1,3 @@\n a\n-b\n");
+    assert!(matches!(
+        parse(cut.as_bytes()),
+        Err(DiffError::Truncated { line: 5, old_lines: 3, new_lines: 3, old_found: 2, new_found: 1 })
+    ));
+    insta::assert_snapshot!(message(cut), @r"read diff: line 5: expected a hunk of 3 old and 3 new lines, found the end of the input after 2 and 1; the diff is cut off, make it again");
+    assert_eq!(malformed(&format!("{HEAD}@@ -1,2 +1,2 @@\n a\nb\n")), (7, Expected::HunkLine));
+    assert_eq!(malformed(&format!("{HEAD}@@ -1,2 +1,2 @@\n a\n\tb\n")), (7, Expected::HunkLine));
+    assert_eq!(malformed(&format!("{HEAD}@@ -1 +1,2 @@\n-a\n-b\n+c\n+d\n")), (7, Expected::SignWithinCount));
+    assert_eq!(malformed(&format!("{HEAD}@@ -1 +1 @@\n-a\n+b\n+c\n")), (8, Expected::EndOfHunk));
+    assert_eq!(malformed(&format!("{HEAD}@@ -1 +1 @@\n-a\n+b\n c\n-d\n")), (9, Expected::EndOfHunk));
+    let combined = |body: &str| format!("diff --cc f\n--- a/f\n+++ b/f\n@@@ -1 -1 +1 @@@\n{body}");
+    assert_eq!(malformed(&combined("--a\n+-b\n")), (6, Expected::HunkLine));
+    assert_eq!(malformed(&combined("x a\n")), (5, Expected::HunkLine));
+    assert_eq!(malformed(&combined("-\n")), (5, Expected::HunkLine));
+    assert_eq!(malformed(&combined("--a\n--b\n")), (6, Expected::SignWithinCount));
+    assert_eq!(malformed(&combined("++a\n++b\n")), (6, Expected::SignWithinCount));
+    assert!(matches!(parse(combined("--a\n").as_bytes()), Err(DiffError::Truncated { line: 4, new_found: 0, .. })));
+    insta::assert_snapshot!(message(format!("{HEAD}@@ -1 +1 @@\n-a\n+b\n+c\n")), @r"read diff: line 8: expected the end of the hunk, whose counts are used up, found `+c`; a diff edited by hand must keep its hunk counts true: make it again, or run `rediff` on it");
+}
+
+#[test]
+fn headers_that_cannot_be() {
+    for header in [
+        "@@ -1 @@",
+        "@@ -1,2 +1,2",
+        "@@ -a +1 @@",
+        "@@ -1 +1 @",
+        "@@ -0,2 +1 @@",
+        "@@@ -1 +1 @@@",
+        "@@ -1 +1@@",
+        "@@ -1, +1 @@",
+    ] {
+        assert_eq!(malformed(&format!("{HEAD}{header}\n-a\n+b\n")), (5, Expected::HunkHeader), "{header}");
+    }
+    for header in
+        ["@@ -4294967296 +1 @@", "@@ -1 +1,99999999999999999999 @@", "@@ -4294967295 +1 @@", "@@ -2,4294967294 +1 @@"]
+    {
+        let error = parse(format!("{HEAD}{header}\n").as_bytes()).map(|_| ());
+        assert!(matches!(error, Err(DiffError::TooLarge { line: 5, .. })), "{header}: {error:?}");
+    }
+    insta::assert_snapshot!(message(format!("{HEAD}@@ -4294967296 +1 @@\n")), @r"read diff: line 5: expected line numbers and counts up to 4294967295, found `@@ -4294967296 +1 @@`; make the diff again");
+    assert_eq!(malformed("@@ -1 +1 @@\n-a\n+b\n"), (1, Expected::FileHeader));
+    assert_eq!(malformed("diff --git a/f b/f\n@@ -1 +1 @@\n"), (2, Expected::FileHeader));
+    assert_eq!(malformed("diff --git a/f b/f\n--- a/f\n"), (3, Expected::NewName));
+    assert_eq!(malformed("--- a/f\n+++ b/f\n"), (3, Expected::HunkHeader));
+    assert_eq!(malformed("diff --git a/f b/f\n--- \"a/f\n+++ b/f\n@@ -1 +1 @@\n"), (2, Expected::Path));
+    assert_eq!(malformed("diff --git a/f b/f\n--- a/f\n+++ \n@@ -1 +1 @@\n"), (3, Expected::Path));
+    assert_eq!(malformed("diff --git f\nold mode 100644\n"), (1, Expected::TwoNames));
+    assert_eq!(malformed("diff --git a/f b/f\nrename from f\n"), (1, Expected::BothNames));
+    assert_eq!(malformed("diff --git a/f b/f\nrename from \"\\q\"\n"), (2, Expected::Path));
+    assert_eq!(malformed("diff --git a/f b/f\nold mode 9\n"), (2, Expected::Mode));
+    assert_eq!(
+        malformed("diff --git a/f b/f\nnew file mode 100644\ndeleted file mode 100644\n"),
+        (1, Expected::OneSide)
+    );
+    assert_eq!(malformed("--- /dev/null\n+++ /dev/null\n@@ -1 +1 @@\n-a\n+b\n"), (1, Expected::OneSide));
+    assert_eq!(malformed("diff --cc \nindex 1,2..3\n"), (1, Expected::Path));
+    insta::assert_snapshot!(message("diff --git a/f b/f\n--- a/f\n"), @r"read diff: line 3: expected `+++ PATH` after `--- PATH`, found the end of the input; make the diff again");
+}
+
+#[test]
+fn broken_binary_patches_and_property_hunks() {
+    let binary = "diff --git a/b b/b\nindex 1..2 100644\nGIT binary patch\nliteral 2\nJcmZQz0ssI600RI\n\n";
+    assert_eq!(malformed(binary), (5, Expected::BinaryLine));
+    let property = "Index: f\n========\n--- f\t(revision 3)\n+++ f\t(working copy)\n\nProperty changes on: f\n___\nAdded: p\n## -0,0 +1,2 ##\n+a\n";
+    assert_eq!(malformed(&format!("{property}b\n")), (11, Expected::PropertyLine));
+    assert_eq!(malformed(property), (10, Expected::PropertyLine));
+    assert_eq!(malformed(&format!("{property}-b\n")), (11, Expected::PropertyLine));
+}
