@@ -15,6 +15,8 @@
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests cast small numbers that they made"))]
 
 pub mod build;
+pub mod candidate;
+pub mod change;
 pub mod diff;
 #[doc(hidden)]
 pub mod fuzz;
@@ -24,3 +26,6 @@ pub mod mmap;
 pub mod model;
 pub mod observation;
 pub mod optimize;
+pub mod output;
+pub mod policy;
+pub mod signal;

@@ -86,6 +86,11 @@ impl<D: AsRef<[u8]>> Index<D> {
         Ok(Self { data, preamble, root })
     }
 
+    /// The same model with its bytes held another way. The bytes themselves must not move or change.
+    pub(crate) fn map_data<E: AsRef<[u8]>>(self, map: impl FnOnce(D) -> E) -> Index<E> {
+        Index { data: map(self.data), preamble: self.preamble, root: self.root }
+    }
+
     /// The root.
     pub fn root(&self) -> &Root {
         &self.root

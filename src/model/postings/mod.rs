@@ -33,7 +33,7 @@ const INLINE_BYTES: usize = 12;
 /// Where a list is. The record that holds the reference is checked by its own checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
-pub struct RawListRef {
+pub(crate) struct RawListRef {
     /// Length in bytes, little-endian; with the top bit, the list itself is in `place`.
     length: [u8; 4],
     /// Offset in the postings section (8 bytes) and checksum (4 bytes), or up to twelve bytes of list.

@@ -1,0 +1,198 @@
+//! From a change vector and the model's posting lists to candidates: the tests with a signal on what changed, their
+//! rows and costs, as the optimizer takes them. And, for what is left of a budget, the tests nearest to the change.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::change::{Change, Region, Source};
+use crate::id::{FileId, TestId};
+use crate::model::{FileView, Index, ModelError};
+use crate::observation::LineRange;
+use crate::optimize::{Instance, InstanceError, Level, Row, fixed_weights};
+use crate::signal;
+
+/// Why candidates could not be gathered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CandidateError {
+    /// A part of the model is damaged.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The change is larger than the optimizer takes.
+    #[error("{0}; split the diff")]
+    Instance(#[from] InstanceError),
+}
+
+/// The candidates of a change, ascending by test.
+#[derive(Debug)]
+pub struct Candidates {
+    /// The test at each position of the instance.
+    pub tests: Vec<TestId>,
+    /// Rows by region of the change, costs, weights.
+    pub instance: Instance,
+}
+
+/// One signal, before the signals of a test are brought together.
+type Signal = (TestId, u32, Level);
+
+/// Gathers the tests with a signal on a region of `change`, but those in `without`. O(postings log postings).
+///
+/// # Errors
+/// If a list that the change touches is damaged, or there are more regions than the optimizer takes.
+pub fn gather<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    change: &Change,
+    without: &HashSet<TestId>,
+) -> Result<Candidates, CandidateError> {
+    let mut signals: Vec<Signal> = Vec::new();
+    for (at, region) in change.regions.iter().enumerate() {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        each_signal(index, region, |test, level| signals.push((test, at, level)))?;
+    }
+    if !without.is_empty() {
+        signals.retain(|(test, ..)| !without.contains(test));
+    }
+    signals.sort_unstable();
+    let mut tests: Vec<TestId> = Vec::new();
+    let mut starts = Vec::new();
+    let mut rows: Vec<Row> = Vec::with_capacity(signals.len());
+    for (test, region, level) in signals {
+        if tests.last() != Some(&test) {
+            tests.push(test);
+            starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        }
+        rows.push(Row::new(region, level));
+    }
+    starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+    let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
+    Ok(Candidates { tests, instance: Instance::new(weights(change), costs, starts, rows)? })
+}
+
+/// The regions' weights in fixed point; the unmapped share is left out of every sum, so no test can reach it.
+fn weights(change: &Change) -> Vec<u32> {
+    let mut weights: Vec<f64> = change.regions.iter().map(|region| region.weight).collect();
+    weights.push(change.unmapped_weight());
+    let mut fixed = fixed_weights(&weights);
+    fixed.pop();
+    fixed
+}
+
+/// Every test with a signal on a region of `change`, ascending.
+///
+/// # Errors
+/// If a list that the change touches is damaged.
+pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec<TestId>, ModelError> {
+    let mut tests = BTreeSet::new();
+    for region in &change.regions {
+        each_signal(index, region, |test, _| {
+            tests.insert(test);
+        })?;
+    }
+    Ok(tests.into_iter().collect())
+}
+
+/// Calls `visit` once for each test with a signal on `region`.
+fn each_signal<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    region: &Region,
+    mut visit: impl FnMut(TestId, Level),
+) -> Result<(), ModelError> {
+    match &region.source {
+        Source::Block(file, block) => {
+            index.file(*file)?.block(*block)?.for_each(|posting| visit(posting.test, signal::RAN_THE_LINES))
+        }
+        Source::Symbol(file, lines) => {
+            let (tests, recorded) = lines_run(index.file(*file)?, *lines)?;
+            tests.into_iter().for_each(|(test, run)| visit(test, signal::ran_part(run, recorded)));
+            Ok(())
+        }
+        Source::File(file) => {
+            let view = index.file(*file)?;
+            let recorded = recorded_lines(&view);
+            view.touching()?.for_each(|posting| visit(posting.test, signal::touched(posting.signal, recorded)))
+        }
+        Source::Defines(file) => {
+            index.file(*file)?.defines()?.for_each(|posting| visit(posting.test, signal::RAN_THE_LINES))
+        }
+        Source::Tests(tests) => {
+            tests.iter().for_each(|&test| visit(test, signal::IS_THE_CHANGE));
+            Ok(())
+        }
+        Source::Feature(feature) => {
+            index.feature(*feature)?.list.for_each(|posting| visit(posting.test, Level(posting.signal)))
+        }
+    }
+}
+
+fn recorded_lines(view: &FileView<'_>) -> f64 {
+    let runs = (0..view.run_count()).filter_map(|at| view.run(at));
+    runs.map(|run| f64::from(run.last.saturating_sub(run.first)) + 1.0).sum()
+}
+
+/// How many of `lines` each test ran, and how many were recorded.
+fn lines_run(view: FileView<'_>, lines: LineRange) -> Result<(BTreeMap<TestId, f64>, f64), ModelError> {
+    let mut tests = BTreeMap::new();
+    let mut recorded = 0.0;
+    let runs = (view.run_from(lines.first)..).map_while(|at| view.run(at)).take_while(|run| run.first <= lines.last);
+    for run in runs {
+        let within = f64::from(run.last.min(lines.last).saturating_sub(run.first.max(lines.first))) + 1.0;
+        recorded += within;
+        view.block(run.block)?.for_each(|posting| *tests.entry(posting.test).or_insert(0.0) += within)?;
+    }
+    Ok((tests, recorded))
+}
+
+/// The tests nearest to the change that are not in `taken`: those of the changed symbols, then of the changed files,
+/// then all others; the cheapest first in each. O(tests log tests): for filling a budget, never for a plain selection.
+///
+/// # Errors
+/// If a part of the model that is read is damaged.
+pub fn nearest<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    change: &Change,
+    taken: &HashSet<TestId>,
+) -> Result<Vec<(TestId, u64)>, ModelError> {
+    let mut order = Nearest { index, taken: taken.clone(), found: Vec::new() };
+    let mut files: BTreeSet<FileId> = BTreeSet::new();
+    let mut near: BTreeSet<TestId> = BTreeSet::new();
+    for region in &change.regions {
+        let file = match region.source {
+            Source::Block(file, _) | Source::Symbol(file, _) | Source::File(file) | Source::Defines(file) => file,
+            Source::Tests(_) | Source::Feature(_) => continue,
+        };
+        files.insert(file);
+        let view = index.file(file)?;
+        for symbol in region.lines.iter().filter_map(|range| view.symbol_at(range.first)) {
+            let lines = LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() };
+            near.extend(lines_run(view, lines)?.0.into_keys());
+        }
+    }
+    order.add(near)?;
+    let mut touching: BTreeSet<TestId> = BTreeSet::new();
+    for &file in &files {
+        index.file(file)?.touching()?.for_each(|posting| {
+            touching.insert(posting.test);
+        })?;
+    }
+    order.add(touching)?;
+    order.add((0..index.root().tests).map(TestId))?;
+    Ok(order.found)
+}
+
+struct Nearest<'a, D> {
+    index: &'a Index<D>,
+    taken: HashSet<TestId>,
+    found: Vec<(TestId, u64)>,
+}
+
+impl<D: AsRef<[u8]>> Nearest<'_, D> {
+    fn add(&mut self, tests: impl IntoIterator<Item = TestId>) -> Result<(), ModelError> {
+        let start = self.found.len();
+        for test in tests {
+            if self.taken.insert(test) {
+                self.found.push((test, self.index.cost_us(test)?));
+            }
+        }
+        self.found[start..].sort_unstable_by_key(|&(test, cost_us)| (cost_us, test));
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Declared features: regions that a model names with dots (`pkg.module.Class.method`) instead of recording their lines.
+//!
+//! A file's module is its path without extension, with dots, under the longest tail that a feature begins with, so that
+//! `src/pkg/module.py` finds `pkg.module`. Within the module, the symbols around the changed lines choose the features;
+//! the module's own feature takes part with [`MODULE_SHARE`].
+
+use super::{Source, Tally, lines, scope};
+use crate::diff::FileDiff;
+use crate::id::FeatureId;
+use crate::model::{Index, ModelError};
+
+/// The share of a changed symbol's weight that goes to the feature of its whole module.
+const MODULE_SHARE: f64 = 0.25;
+/// Features of one module that are looked at.
+const FEATURES_MOST: usize = 4096;
+
+/// Maps a file to features. False if no feature knows it.
+pub(super) fn read<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    diff_file: usize,
+    file: &FileDiff<'_>,
+    path: &str,
+    tally: &mut Tally,
+) -> Result<bool, ModelError> {
+    if index.root().features == 0 {
+        return Ok(false);
+    }
+    let Some((module, features)) = module_features(index, path)? else { return Ok(false) };
+    if file.hunks.is_empty() {
+        return spread(index, diff_file, 1.0, &features, tally).map(|()| true);
+    }
+    let is_module = |name: &str| name == module;
+    let below = |name: &'_ str| name.strip_prefix(&module).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned);
+    let own: Vec<_> = features.iter().filter(|(_, name)| is_module(name)).cloned().collect();
+    for hunk in &file.hunks {
+        let units = lines::changed_lines(hunk).count().max(1) as f64;
+        let symbols = scope::changed_symbols(hunk);
+        let named: Vec<_> = features
+            .iter()
+            .filter(|(_, name)| below(name).is_some_and(|name| symbols.iter().any(|symbol| symbol.is_within(&name))))
+            .cloned()
+            .collect();
+        match (named.is_empty(), own.is_empty()) {
+            (false, false) => {
+                spread(index, diff_file, units * (1.0 - MODULE_SHARE), &named, tally)?;
+                spread(index, diff_file, units * MODULE_SHARE, &own, tally)?;
+            }
+            (false, true) => spread(index, diff_file, units, &named, tally)?,
+            (true, false) => spread(index, diff_file, units, &own, tally)?,
+            (true, true) => spread(index, diff_file, units, &features, tally)?,
+        }
+    }
+    Ok(true)
+}
+
+/// Shares `units` among features by their declared weights.
+fn spread<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    diff_file: usize,
+    units: f64,
+    features: &[(FeatureId, String)],
+    tally: &mut Tally,
+) -> Result<(), ModelError> {
+    let weights =
+        features.iter().map(|(id, _)| index.feature(*id).map(|f| f.weight)).collect::<Result<Vec<f64>, _>>()?;
+    let total: f64 = weights.iter().sum();
+    for ((id, name), weight) in features.iter().zip(weights) {
+        let share = if total > 0.0 { weight / total } else { 1.0 / features.len() as f64 };
+        tally.add(Source::Feature(*id), diff_file, 0, units * share, || name.clone());
+    }
+    Ok(())
+}
+
+/// Features with their names.
+type Named = Vec<(FeatureId, String)>;
+
+/// The module's name and the features at and below it.
+fn module_features<D: AsRef<[u8]>>(index: &Index<D>, path: &str) -> Result<Option<(String, Named)>, ModelError> {
+    let by_path = index.features_within(path, FEATURES_MOST)?;
+    if by_path.iter().any(|(_, name)| name == path) {
+        return Ok(Some((path.to_owned(), by_path)));
+    }
+    let (folder, name) = path.rsplit_once('/').map_or((None, path), |(folder, name)| (Some(folder), name));
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let stem = (!matches!(stem, "__init__" | "mod" | "index")).then_some(stem);
+    let components: Vec<&str> = folder.into_iter().flat_map(|folder| folder.split('/')).chain(stem).collect();
+    for from in 0..components.len() {
+        let module = components[from..].join(".");
+        let features = index.features_within(&module, FEATURES_MOST)?;
+        if !features.is_empty() {
+            return Ok(Some((module, features)));
+        }
+    }
+    Ok(None)
+}

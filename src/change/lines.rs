@@ -1,0 +1,194 @@
+//! Changed lines of a file that the model knows.
+
+use super::{Mapping, Reason, Source, Tally, feature, scope};
+use crate::diff::{FileDiff, Hunk, LineKind};
+use crate::id::{FileId, TestId};
+use crate::model::{FileView, Index, ModelError};
+use crate::observation::LineRange;
+
+/// How far above an unrecorded line its statement may begin.
+pub const SNAP_LINES: u32 = 30;
+
+/// A file of the diff as the model knows it.
+pub(super) struct KnownFile<'a> {
+    pub(super) id: FileId,
+    pub(super) view: FileView<'a>,
+    pub(super) path: &'a str,
+}
+
+/// The weight of a file whose lines the model cannot tell apart: its changed old lines, two for each insertion, and one
+/// at least, so that a binary or renamed file is not weightless.
+pub(super) fn units(file: &FileDiff<'_>) -> u32 {
+    file.hunks.iter().map(|hunk| changed_lines(hunk).count()).sum::<usize>().try_into().unwrap_or(u32::MAX).max(1)
+}
+
+/// The old lines that a hunk changes: those removed, and for an insertion the line before and the line after.
+pub(super) fn changed_lines<'a>(hunk: &Hunk<'a>) -> impl Iterator<Item = u32> + use<'a> {
+    let mut removing = false;
+    let mut inserting = false;
+    hunk.lines().flat_map(move |line| {
+        let changed = match line.kind {
+            LineKind::Context => {
+                (removing, inserting) = (false, false);
+                [None, None]
+            }
+            LineKind::Removed => {
+                removing = true;
+                [Some(line.old_line), None]
+            }
+            // A replacement is known by what it removes; only a pure insertion speaks of its neighbours.
+            LineKind::Added if removing || inserting => [None, None],
+            LineKind::Added => {
+                inserting = true;
+                [line.old_line.checked_sub(1).filter(|&before| before > 0), Some(line.old_line)]
+            }
+        };
+        changed.into_iter().flatten()
+    })
+}
+
+/// Maps every changed line of `file`.
+pub(super) fn read<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    diff_file: usize,
+    file: &FileDiff<'_>,
+    known: &KnownFile<'_>,
+    mapping: Mapping,
+    tally: &mut Tally,
+) -> Result<(), ModelError> {
+    let touched = known.view.touching()?.count() > 0;
+    let defines = known.view.defines()?.count() > 0;
+    if index.root().features > 0 && feature::read(index, diff_file, file, known.path, tally)? && !touched {
+        return Ok(());
+    }
+    if file.hunks.is_empty() {
+        return whole_file(diff_file, known, touched, defines, tally);
+    }
+    for hunk in &file.hunks {
+        for line in changed_lines(hunk) {
+            let source = line_source(known, line, touched, defines && !mapping.whole_test_files);
+            match source {
+                Some(source) => tally.add(source.clone(), diff_file, line, 1.0, || name_of(known, &source)),
+                None if defines => {}
+                None => tally.leave(diff_file, Reason::Untested, 1.0, Vec::new()),
+            }
+        }
+        if defines && (mapping.whole_test_files || !touched) {
+            changed_tests(index, diff_file, hunk, known, mapping, tally)?;
+        }
+    }
+    Ok(())
+}
+
+fn whole_file(
+    diff_file: usize,
+    known: &KnownFile<'_>,
+    touched: bool,
+    defines: bool,
+    tally: &mut Tally,
+) -> Result<(), ModelError> {
+    let name = || known.path.to_owned();
+    if touched {
+        tally.add(Source::File(known.id), diff_file, 0, 1.0, name);
+    }
+    if defines {
+        tally.add(Source::Defines(known.id), diff_file, 0, 1.0, name);
+    }
+    if !touched && !defines {
+        tally.leave(diff_file, Reason::Untested, 1.0, Vec::new());
+    }
+    Ok(())
+}
+
+/// The closest region that the model has for an old line. `or_tests`: where nothing was recorded, the tests that the
+/// file defines are closer than every test that touches it.
+fn line_source(known: &KnownFile<'_>, line: u32, touched: bool, or_tests: bool) -> Option<Source> {
+    let view = &known.view;
+    if let Some(run) = view.run_at(line) {
+        return Some(Source::Block(known.id, run.block));
+    }
+    if !touched {
+        return None;
+    }
+    if view.imported_at(line) {
+        return Some(if or_tests { Source::Defines(known.id) } else { Source::File(known.id) });
+    }
+    let symbol = view.symbol_at(line).map(|s| LineRange { first: s.first.to_native(), last: s.last.to_native() });
+    if let Some(block) = snap(view, line, symbol) {
+        return Some(Source::Block(known.id, block));
+    }
+    if let Some(lines) = symbol {
+        let from = view.run_from(lines.first);
+        if view.run(from).is_some_and(|run| run.first <= lines.last) {
+            return Some(Source::Symbol(known.id, lines));
+        }
+    }
+    Some(if or_tests { Source::Defines(known.id) } else { Source::File(known.id) })
+}
+
+/// The block of the nearest recorded line above, within the symbol and [`SNAP_LINES`], unless a line that ran at import
+/// stands between.
+fn snap(view: &FileView<'_>, line: u32, symbol: Option<LineRange>) -> Option<u32> {
+    let run = view.run(view.run_from(line).checked_sub(1)?)?;
+    let lowest = line.saturating_sub(SNAP_LINES).max(symbol.map_or(1, |symbol| symbol.first));
+    let same_symbol = || {
+        let span = |line| view.symbol_at(line).map(|s| (s.first.to_native(), s.last.to_native()));
+        span(run.last) == symbol.map(|s| (s.first, s.last))
+    };
+    let between = run.last + 1..line;
+    (run.last >= lowest && same_symbol() && !between.into_iter().any(|line| view.imported_at(line)))
+        .then_some(run.block)
+}
+
+/// The tests whose functions a hunk of a test file changes, else all that the file defines.
+fn changed_tests<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    diff_file: usize,
+    hunk: &Hunk<'_>,
+    known: &KnownFile<'_>,
+    mapping: Mapping,
+    tally: &mut Tally,
+) -> Result<(), ModelError> {
+    let units = changed_lines(hunk).count().max(1) as f64;
+    let names = if mapping.whole_test_files { Vec::new() } else { scope::changed_symbols(hunk) };
+    let tests = if names.is_empty() { Vec::new() } else { tests_named(index, known, &names)? };
+    let source = if tests.is_empty() { Source::Defines(known.id) } else { Source::Tests(tests) };
+    tally.add(source, diff_file, 0, units, || known.path.to_owned());
+    Ok(())
+}
+
+fn tests_named<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    known: &KnownFile<'_>,
+    names: &[scope::SymbolName<'_>],
+) -> Result<Vec<TestId>, ModelError> {
+    let mut tests = Vec::new();
+    for posting in known.view.defines()?.to_vec()? {
+        let id = index.test_name(posting.test)?;
+        let path = crate::id::path_in_test_id(&id).map_or(0, str::len);
+        let within = id[path..].split('[').next().unwrap_or_default();
+        let mut components = within.split([':', '.', '#', '/']).rev();
+        let function = components.next().unwrap_or_default();
+        let group = components.find(|component| !component.is_empty()).unwrap_or_default();
+        if names.iter().any(|name| name.names_test(group, function)) {
+            tests.push(posting.test);
+        }
+    }
+    Ok(tests)
+}
+
+fn name_of(known: &KnownFile<'_>, source: &Source) -> String {
+    let symbol = |line| known.view.symbol_at(line).map(|symbol| symbol.name.as_str().to_owned());
+    let within = match source {
+        Source::Block(_, block) => {
+            let runs = (0..known.view.run_count()).filter_map(|at| known.view.run(at));
+            runs.into_iter().find(|run| run.block == *block).and_then(|run| symbol(run.first))
+        }
+        Source::Symbol(_, lines) => symbol(lines.first),
+        _ => None,
+    };
+    match within {
+        Some(symbol) => format!("{}::{symbol}", known.path),
+        None => known.path.to_owned(),
+    }
+}

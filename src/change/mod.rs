@@ -1,0 +1,249 @@
+//! From a diff to the weighted change vector: which regions of the model the defect of this diff may be in.
+//!
+//! Each changed line of the old side is one unit of weight; an insertion stands for the two lines that it separates. A
+//! line finds its region by the closest evidence that the model has, in this order:
+//!
+//! 1. the block that holds it;
+//! 2. a line that ran at import or collection: module scope, so every test that touches the file;
+//! 3. for a line that was never recorded (blank, comment, the rest of a long statement): the nearest recorded line
+//!    before it, within its symbol and [`SNAP_LINES`];
+//! 4. its symbol; 5. its file; 6. declared features, by the dotted names of module and symbol.
+//!
+//! What none of these knows is [`Unmapped`] and keeps its weight: risk that no test of the model lowers. The old side
+//! counts, because the model describes the tree before the diff.
+
+mod feature;
+mod lines;
+mod scope;
+
+use std::collections::BTreeMap;
+
+use crate::diff::{Diff, FileDiff, Status};
+use crate::id::{FeatureId, FileId, TestId};
+use crate::model::{Index, ModelError, PathMatch};
+use crate::observation::LineRange;
+
+pub use lines::SNAP_LINES;
+
+/// How a diff is read against a model.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mapping {
+    /// Paths match exactly or not at all; else also where one of the two ends with the other.
+    pub strict_paths: bool,
+    /// A change in a test file stands for all its tests; else for those whose functions changed, where names tell.
+    pub whole_test_files: bool,
+}
+
+/// Where the tests of a region come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The tests that this file defines.
+    Defines(FileId),
+    /// These tests, because their own functions changed.
+    Tests(Vec<TestId>),
+    /// A block of a file.
+    Block(FileId, u32),
+    /// All recorded lines of a symbol.
+    Symbol(FileId, LineRange),
+    /// Every test that touches the file.
+    File(FileId),
+    /// A declared feature.
+    Feature(FeatureId),
+}
+
+impl Source {
+    /// The word that machine-readable output uses for this kind of region.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Source::Defines(_) | Source::Tests(_) => "tests",
+            Source::Block(..) => "block",
+            Source::Symbol(..) => "symbol",
+            Source::File(_) => "file",
+            Source::Feature(_) => "feature",
+        }
+    }
+}
+
+/// A region that the diff touches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// Where its tests come from.
+    pub source: Source,
+    /// Which file of the diff it was first found for.
+    pub diff_file: usize,
+    /// The path, symbol or feature that it is called by.
+    pub name: String,
+    /// The changed old lines that led to it, ascending.
+    pub lines: Vec<LineRange>,
+    /// Its share of the change, over all regions and [`Unmapped`] parts 1.
+    pub weight: f64,
+}
+
+/// Why a part of the diff has no region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The model knows no such file.
+    UnknownFile,
+    /// The model knows the file, but no test touches it.
+    Untested,
+    /// Several files end with the path.
+    AmbiguousPath,
+}
+
+impl Reason {
+    /// The word that machine-readable output uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::UnknownFile => "unknown_file",
+            Reason::Untested => "untested",
+            Reason::AmbiguousPath => "ambiguous_path",
+        }
+    }
+}
+
+/// A part of the diff that no region of the model knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unmapped {
+    /// Which file of the diff.
+    pub diff_file: usize,
+    /// Why.
+    pub reason: Reason,
+    /// Its share of the change.
+    pub weight: f64,
+    /// For an ambiguous path: some of the files it may be.
+    pub matches: Vec<String>,
+}
+
+/// The change vector: regions by ascending [`Source`], and what has none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// The regions; their weights and those of `unmapped` sum to 1, or there are none of either.
+    pub regions: Vec<Region>,
+    /// What no region knows.
+    pub unmapped: Vec<Unmapped>,
+}
+
+impl Change {
+    /// Reads a diff against a model.
+    ///
+    /// # Errors
+    /// If a part of the model that the diff touches is damaged.
+    pub fn read<D: AsRef<[u8]>>(index: &Index<D>, diff: &Diff<'_>, mapping: Mapping) -> Result<Self, ModelError> {
+        let mut tally = Tally::default();
+        for (diff_file, file) in diff.files.iter().enumerate() {
+            read_file(index, diff_file, file, mapping, &mut tally)?;
+        }
+        Ok(tally.into_change())
+    }
+
+    /// The share of the change that no region knows.
+    pub fn unmapped_weight(&self) -> f64 {
+        self.unmapped.iter().map(|part| part.weight).sum()
+    }
+}
+
+/// What has been gathered so far, in units of changed lines.
+#[derive(Debug, Default)]
+struct Tally {
+    regions: BTreeMap<Source, Touched>,
+    unmapped: Vec<Unmapped>,
+}
+
+#[derive(Debug)]
+struct Touched {
+    diff_file: usize,
+    name: String,
+    lines: BTreeMap<u32, f64>,
+    units: f64,
+}
+
+impl Tally {
+    /// Adds `units` to a region. A line counts once for a region, however often the diff changes it; 0 is no line.
+    fn add(&mut self, source: Source, diff_file: usize, line: u32, units: f64, name: impl FnOnce() -> String) {
+        let touched = self.regions.entry(source).or_insert_with(|| Touched {
+            diff_file,
+            name: name(),
+            lines: BTreeMap::new(),
+            units: 0.0,
+        });
+        if line == 0 {
+            touched.units += units;
+        } else if let Some(known) = touched.lines.get_mut(&line) {
+            touched.units += (units - *known).max(0.0);
+            *known = known.max(units);
+        } else {
+            touched.lines.insert(line, units);
+            touched.units += units;
+        }
+    }
+
+    fn leave(&mut self, diff_file: usize, reason: Reason, units: f64, matches: Vec<String>) {
+        match self.unmapped.iter_mut().find(|part| (part.diff_file, part.reason) == (diff_file, reason)) {
+            Some(part) => part.weight += units,
+            None => self.unmapped.push(Unmapped { diff_file, reason, weight: units, matches }),
+        }
+    }
+
+    fn into_change(self) -> Change {
+        let units: f64 = self.regions.values().map(|touched| touched.units).sum::<f64>()
+            + self.unmapped.iter().map(|part| part.weight).sum::<f64>();
+        let share = |part: f64| if units > 0.0 { part / units } else { 0.0 };
+        let region = |(source, touched): (Source, Touched)| Region {
+            source,
+            diff_file: touched.diff_file,
+            name: touched.name,
+            lines: ranges(touched.lines.into_keys()),
+            weight: share(touched.units),
+        };
+        let mut unmapped = self.unmapped;
+        for part in &mut unmapped {
+            part.weight = share(part.weight);
+        }
+        Change { regions: self.regions.into_iter().map(region).collect(), unmapped }
+    }
+}
+
+/// Ascending lines as ranges.
+fn ranges(lines: impl Iterator<Item = u32>) -> Vec<LineRange> {
+    let mut ranges: Vec<LineRange> = Vec::new();
+    for line in lines {
+        match ranges.last_mut() {
+            Some(range) if range.last.checked_add(1) == Some(line) => range.last = line,
+            _ => ranges.push(LineRange::single(line)),
+        }
+    }
+    ranges
+}
+
+fn read_file<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    diff_file: usize,
+    file: &FileDiff<'_>,
+    mapping: Mapping,
+    tally: &mut Tally,
+) -> Result<(), ModelError> {
+    if file.status == Status::Mode || (file.status == Status::Copied && file.hunks.is_empty()) {
+        return Ok(()); // Nothing that a line of code could see.
+    }
+    let path = String::from_utf8_lossy(file.old_path.as_deref().unwrap_or(file.path()));
+    let matched = match mapping.strict_paths || file.old_path.is_none() {
+        // A new file cannot be one that the model knows under a shorter path.
+        true => index.find_file(&path)?.map_or(PathMatch::None, PathMatch::Exact),
+        false => index.match_path(&path)?,
+    };
+    let matches = match matched {
+        PathMatch::Exact(known) | PathMatch::Suffix(known) => {
+            let view = index.file(known)?;
+            let known = lines::KnownFile { id: known, view, path: &path };
+            return lines::read(index, diff_file, file, &known, mapping, tally);
+        }
+        PathMatch::Ambiguous(files) => files.into_iter().map(|file| index.path(file)).collect::<Result<Vec<_>, _>>()?,
+        PathMatch::None => Vec::new(),
+    };
+    if !feature::read(index, diff_file, file, &path, tally)? {
+        let reason = if matches.is_empty() { Reason::UnknownFile } else { Reason::AmbiguousPath };
+        let units = f64::from(lines::units(file));
+        tally.leave(diff_file, reason, units, matches);
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! From a selection to bytes: lines, NUL-separated ids, or JSON. The only room that writes test ids.
+
+mod ids;
+mod report;
+
+pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};
+pub use report::{ChosenTest, ModelSource, SelectReport, UnmappedPart, group_digits, seconds};

@@ -1,0 +1,107 @@
+//! When a selection must not be trusted, and what the answer is then.
+
+/// The share of the suite above which running all of it is wiser than running what is impacted.
+pub const THRESHOLD: f64 = 0.4;
+
+/// File names whose change may affect any test: what configures the runner, and what pins the environment.
+pub const FULL_RUN_FILES: [&str; 17] = [
+    "conftest.py",
+    "pyproject.toml",
+    "pytest.ini",
+    "setup.cfg",
+    "tox.ini",
+    "covopt.toml",
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "Pipfile.lock",
+    "Cargo.lock",
+    "Gemfile.lock",
+    "composer.lock",
+    "package-lock.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "go.sum",
+];
+
+/// Whether a change of the file at `path` may affect any test. `strict_tests` adds everything in a `tests` folder.
+pub fn needs_full_run(path: &str, strict_tests: bool) -> bool {
+    let mut components = path.rsplit('/');
+    let name = components.next().unwrap_or(path);
+    FULL_RUN_FILES.contains(&name) || strict_tests && components.any(|folder| folder == "tests")
+}
+
+/// Why the whole suite should run instead of the impacted tests.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FullRun {
+    /// The model holds no test.
+    EmptyModel,
+    /// This file may affect any test.
+    File(String),
+    /// More of the suite is impacted than the threshold allows.
+    AboveThreshold {
+        /// The impacted share.
+        share: f64,
+        /// The most that is allowed.
+        threshold: f64,
+    },
+    /// The change is not empty, and nothing is impacted as far as the model knows.
+    NothingSelected,
+}
+
+impl FullRun {
+    /// The word that metrics use.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            FullRun::EmptyModel => "empty_model",
+            FullRun::File(_) => "full_run_file",
+            FullRun::AboveThreshold { .. } => "above_threshold",
+            FullRun::NothingSelected => "nothing_selected",
+        }
+    }
+
+    /// What a person is told.
+    pub fn explanation(&self) -> String {
+        match self {
+            FullRun::EmptyModel => "the model holds no test".to_owned(),
+            FullRun::File(path) => format!("a change of `{path}` may affect any test"),
+            FullRun::AboveThreshold { share, threshold } => {
+                format!("{:.0} % of the suite is impacted, more than {:.0} %", share * 100.0, threshold * 100.0)
+            }
+            FullRun::NothingSelected => "no test is known to run what changed".to_owned(),
+        }
+    }
+}
+
+/// How a selection came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Tests were selected.
+    Selected,
+    /// The diff was empty.
+    EmptyDiff,
+    /// The diff changes nothing that a test could see.
+    NothingRelevant,
+    /// No test with a signal fits the budget.
+    NothingFits,
+    /// No evidence ranks any test for this change.
+    UnknownChange,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_full_run;
+
+    #[test]
+    fn names_count_wherever_they_are() {
+        assert!(needs_full_run("conftest.py", false));
+        assert!(needs_full_run("services/a/tests/conftest.py", false));
+        assert!(needs_full_run("web/package-lock.json", false));
+        assert!(!needs_full_run("src/conftest.pyx", false));
+        assert!(!needs_full_run("tests/test_a.py", false));
+        assert!(needs_full_run("tests/test_a.py", true));
+        assert!(needs_full_run("pkg/tests/data/x.json", true));
+        assert!(!needs_full_run("src/tests.py", true));
+    }
+}
