@@ -1,19 +1,26 @@
 //! The certificate: what no selection within the budget can exceed.
 //!
-//! For any set S, the best selection T satisfies U(T) <= U(S) + sum_{i in T - S} gain(i | S), since the utility is
-//! monotone and submodular; with the costs, the sum is at most that of the fractional knapsack over the gains at S
-//! (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). The bound is the least over S = nothing, S = all
-//! picks and, where rows are few, prefixes between, and the utility of all candidates that fit alone (the *reach*).
-//! True costs throughout, zero included: the floor of the ratio is the optimizer's, not the problem's.
+//! Three bounds, of which the least counts; all with true costs, zero included, for the floor of the ratio is the
+//! optimizer's, not the problem's:
 //!
-//! Invariant: a true bound in fixed point, for any order of picking. Residuals and gains at S are rounded up, so that
-//! the bound holds for exact utilities; the *slack* covers by how much rounding can lift a fixed-point utility above the
+//! - *Reach*: no selection exceeds all candidates that fit alone, run together.
+//! - *Marginal gains*: for any set S, the best selection T satisfies U(T) <= U(S) + sum_{i in T - S} gain(i | S), since
+//!   the utility is monotone and submodular, and the sum is at most the fractional knapsack over the gains at S
+//!   (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). Taken at S = nothing, S = all picks and, where
+//!   rows are few, prefixes between. It leads where few strong tests are picked.
+//! - *Tangent*: 1 - exp(-x) is concave, so it lies below its tangents, 1 - exp(-x) <= 1 - r + r (x + ln r) for every
+//!   r in (0, 1]. With the residuals r_j of all picks P and slopes g_i = sum_j w_j r_j A_ij,
+//!   U(T) <= U(P) + sum_{i in T} g_i - sum_{i in P} g_i: to gain anything, T has to displace the picks (the duality gap
+//!   of Frank and Wolfe 1956 on the continuous relaxation). It leads where many weak tests are picked.
+//!
+//! Invariant: a true bound in fixed point, for any order of picking. Residuals and gains are rounded so that
+//! each bound holds for exact utilities; the *slack* covers by how much rounding can lift a fixed-point utility above the
 //! exact one. A region's residual loses less than one unit a pick, and what was lost shrinks with each later survival, so
 //! with n signals on the region and a weakest detection d, the loss is below min(n, 2^32 / d) units.
 
 use super::instance::Instance;
 use super::level::CHANCE_ONE;
-use super::objective::Residuals;
+use super::objective::{Residuals, SLOPE_ONE, UTILITY_ONE};
 use super::selection::Pick;
 
 /// How many rows may be scored for the prefixes between nothing and all picks: a few milliseconds of work.
@@ -76,6 +83,9 @@ pub(super) fn upper_bound(instance: &Instance, budget_us: u64, picks: &[Pick], r
         let mut items = marginal_gains(instance, budget_us, &residuals, &picks[..len]);
         lowest = lowest.min(u128::from(utility) + fractional_knapsack(&mut items, budget_us));
     }
+    if !picks.is_empty() {
+        lowest = lowest.min(tangent(instance, budget_us, picks));
+    }
     let total: u64 = instance.weights().iter().map(|&weight| u64::from(weight) * CHANCE_ONE).sum();
     let bound = (lowest + u128::from(reach.slack)).min(u128::from(total));
     u64::try_from(bound).expect("the total of all weights is a u64")
@@ -87,7 +97,23 @@ fn prefix_lens(picks: usize, rows: usize) -> impl Iterator<Item = usize> {
     (0..=steps.min(picks)).map(move |step| picks * step / steps)
 }
 
-/// What a candidate that is not in S could add, and at what cost.
+/// The bound by the tangent at all picks.
+///
+/// Fixed-point residuals are as good as any: they lie at or below exp(-x) of the picks' signals x, so that -ln r is at
+/// least x.
+fn tangent(instance: &Instance, budget_us: u64, picks: &[Pick]) -> u128 {
+    let mut residuals = Residuals::untouched(instance);
+    for pick in picks {
+        residuals.pick(instance, pick.candidate);
+    }
+    let mut items = fitting_items(instance, budget_us, |candidate| residuals.slope(instance, candidate));
+    let others = fractional_knapsack(&mut items, budget_us);
+    let displaced = residuals.slope_of_picks(instance, picks.iter().map(|pick| pick.candidate));
+    let scale = u128::from(UTILITY_ONE / SLOPE_ONE);
+    u128::from(residuals.utility(instance)) + scale * others.saturating_sub(displaced)
+}
+
+/// What a candidate could add, and at what cost.
 #[derive(Clone, Copy)]
 struct Item {
     gain: u64,
@@ -99,16 +125,18 @@ fn marginal_gains(instance: &Instance, budget_us: u64, residuals: &Residuals, pi
     let mut picked: Vec<u32> = picks.iter().map(|pick| pick.candidate).collect();
     picked.sort_unstable();
     let mut picked = picked.into_iter().peekable();
-    let mut items = Vec::new();
-    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
-        if picked.next_if_eq(&candidate).is_none() && cost_us <= budget_us {
-            let gain = residuals.gain(instance, candidate);
-            if gain > 0 {
-                items.push(Item { gain, cost_us });
-            }
-        }
-    }
-    items
+    fitting_items(instance, budget_us, |candidate| {
+        if picked.next_if_eq(&candidate).is_some() { 0 } else { residuals.gain(instance, candidate) }
+    })
+}
+
+/// All candidates that fit alone and gain something; `gain_of` is asked in the order of positions.
+fn fitting_items(instance: &Instance, budget_us: u64, mut gain_of: impl FnMut(u32) -> u64) -> Vec<Item> {
+    let fitting = (0u32..).zip(instance.costs_us()).filter(|&(_, &cost_us)| cost_us <= budget_us);
+    fitting
+        .map(|(candidate, &cost_us)| Item { gain: gain_of(candidate), cost_us })
+        .filter(|item| item.gain > 0)
+        .collect()
 }
 
 /// The greatest sum of gains within the budget if items could be cut, rounded up. O(items), which it reorders.

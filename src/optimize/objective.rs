@@ -15,10 +15,13 @@
 //!   is therefore a function of the order of picking, which is deterministic, and never below its exact value.
 
 use super::instance::{Instance, Row};
-use super::level::CHANCE_ONE;
+use super::level::{CHANCE_ONE, SIGNAL_ONE};
 
 /// The utility 1 in fixed point: every region of an instance of weight one checked beyond doubt.
 pub const UTILITY_ONE: u64 = 1 << 63;
+
+/// A slope of 1 in fixed point. Slopes exceed gains, for a signal exceeds its chance: up to 16 fit in a `u64`.
+pub(super) const SLOPE_ONE: u64 = SIGNAL_ONE << 31;
 
 /// A utility, gain or bound as a fraction of [`UTILITY_ONE`]; for printing, never for deciding.
 pub fn as_fraction(utility: u64) -> f64 {
@@ -73,6 +76,29 @@ impl Residuals {
         }
     }
 
+    /// The slope of the exact utility along a candidate: sum_j w_j r_j A_j, rounded up, in units of 1 / [`SLOPE_ONE`].
+    pub(super) fn slope(&self, instance: &Instance, candidate: u32) -> u64 {
+        let weights = instance.weights();
+        let slope_on = |row: &Row| {
+            let region = row.region() as usize;
+            u64::from(weights[region]) * drop_up(self.left[region], row.level().signal_above())
+        };
+        instance.rows_of(candidate).iter().map(slope_on).sum()
+    }
+
+    /// The sum of the slopes of all picks, from their signals by region, rounded down.
+    pub(super) fn slope_of_picks(&self, instance: &Instance, picks: impl Iterator<Item = u32>) -> u128 {
+        let mut signals = vec![0u64; self.left.len()];
+        for row in picks.flat_map(|candidate| instance.rows_of(candidate)) {
+            // One unit below its rounded-up signal no level exceeds its exact one.
+            signals[row.region() as usize] += u64::from(row.level().signal_above().saturating_sub(1));
+        }
+        let regions = instance.weights().iter().zip(&self.left).zip(signals);
+        let slope_on =
+            |((&weight, &left), signal)| u128::from(weight) * ((u128::from(left) * u128::from(signal)) >> 32);
+        regions.map(slope_on).sum()
+    }
+
     /// The utility of all that was picked.
     pub(super) fn utility(&self, instance: &Instance) -> u64 {
         let regions = instance.weights().iter().zip(&self.left);
@@ -85,10 +111,10 @@ impl Residuals {
     }
 }
 
-/// How far a residual falls under a test that detects with chance `detection`: ceil(left * detection / 2^32).
+/// How far a residual falls under a test that detects with chance `factor`: ceil(left * factor / 2^32).
 #[inline]
-fn drop_up(left: u64, detection: u32) -> u64 {
-    (left * u64::from(detection) + (CHANCE_ONE - 1)) >> 32
+fn drop_up(left: u64, factor: u32) -> u64 {
+    (left * u64::from(factor) + (CHANCE_ONE - 1)) >> 32
 }
 
 #[cfg(test)]

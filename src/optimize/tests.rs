@@ -90,6 +90,16 @@ fn a_crowd_of_small_gains_is_not_negligible() {
 }
 
 #[test]
+fn many_weak_picks_are_certified_by_the_tangent() {
+    // Marginal gains alone would allow the whole budget a second time, at the last gain per cost.
+    let candidates: Vec<_> =
+        (0..2_000u64).map(|i| (1_000 + 17 * (i % 90), vec![60 + u8::try_from(i % 50).unwrap()])).collect();
+    let selection = select(&instance(&[WEIGHT_ONE], &candidates), &within(800_000));
+    assert!(as_fraction(selection.utility) > 0.5);
+    assert!((0.999..=1.0).contains(&selection.certificate()), "{}", selection.certificate());
+}
+
+#[test]
 fn fill_spends_the_budget_in_rounds_and_says_so() {
     let candidates: Vec<_> = (0..40).map(|i| (1_000, if i < 30 { vec![255, 0] } else { vec![0, 250] })).collect();
     let two = instance(&[1 << 30, 1 << 29], &candidates);
