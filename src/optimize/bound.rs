@@ -6,8 +6,8 @@
 //! - *Reach*: no selection exceeds all candidates that fit alone, run together.
 //! - *Marginal gains*: for any set S, the best selection T satisfies U(T) <= U(S) + sum_{i in T - S} gain(i | S), since
 //!   the utility is monotone and submodular, and the sum is at most the fractional knapsack over the gains at S
-//!   (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). Taken at S = nothing, S = all picks and, where
-//!   rows are few, prefixes between. It leads where few strong tests are picked.
+//!   (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). Taken at S = nothing and at
+//!   S = all picks (prefixes between were tried and almost never lead). It leads where few strong tests are picked.
 //! - *Tangent*: 1 - exp(-x) is concave, so it lies below its tangents, 1 - exp(-x) <= 1 - r + r (x + ln r) for every
 //!   r in (0, 1]. With the residuals r_j of all picks P and slopes g_i = sum_j w_j r_j A_ij,
 //!   U(T) <= U(P) + sum_{i in T} g_i - sum_{i in P} g_i: to gain anything, T has to displace the picks (the duality gap
@@ -22,12 +22,6 @@ use super::instance::Instance;
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, SLOPE_ONE, UTILITY_ONE};
 use super::selection::Pick;
-
-/// How many rows may be scored for the prefixes between nothing and all picks: a few milliseconds of work.
-const PREFIX_ROWS: usize = 1 << 19;
-
-/// How many prefixes between nothing and all picks are tried at most.
-const PREFIXES: usize = 6;
 
 /// What candidates could reach if cost did not matter.
 pub(super) struct Reach {
@@ -69,32 +63,29 @@ pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
     Reach { all: fitting.utility(instance), fitting: reached, slack }
 }
 
-/// An upper bound on the utility of every selection within the budget. O(rows) for each prefix of `picks` tried.
+/// An upper bound on the utility of every selection within the budget. O(rows).
 pub(super) fn upper_bound(instance: &Instance, budget_us: u64, picks: &[Pick], reach: &Reach) -> u64 {
-    let mut lowest = u128::from(reach.fitting);
-    let mut residuals = Residuals::untouched(instance);
-    let mut done = 0;
-    for len in prefix_lens(picks.len(), instance.rows().len()) {
-        for pick in &picks[done..len] {
-            residuals.pick_rounding_up(instance, pick.candidate);
-        }
-        done = len;
-        let utility = picks[..len].last().map_or(0, |last| last.cumulative_utility);
-        let mut items = marginal_gains(instance, budget_us, &residuals, &picks[..len]);
-        lowest = lowest.min(u128::from(utility) + fractional_knapsack(&mut items, budget_us));
-    }
+    let mut lowest = u128::from(reach.fitting).min(marginal(instance, budget_us, &[]));
     if !picks.is_empty() {
-        lowest = lowest.min(tangent(instance, budget_us, picks));
+        lowest = lowest.min(marginal(instance, budget_us, picks)).min(tangent(instance, budget_us, picks));
     }
     let total: u64 = instance.weights().iter().map(|&weight| u64::from(weight) * CHANCE_ONE).sum();
     let bound = (lowest + u128::from(reach.slack)).min(u128::from(total));
     u64::try_from(bound).expect("the total of all weights is a u64")
 }
 
-/// The prefixes to try: none, all, and evenly between them as many as few rows allow; ascending.
-fn prefix_lens(picks: usize, rows: usize) -> impl Iterator<Item = usize> {
-    let steps = 1 + (PREFIX_ROWS / rows.max(1)).min(PREFIXES).min(picks.saturating_sub(1));
-    (0..=steps.min(picks)).map(move |step| picks * step / steps)
+/// The bound by the marginal gains at `picks`, of all candidates that are not among them.
+fn marginal(instance: &Instance, budget_us: u64, picks: &[Pick]) -> u128 {
+    let mut residuals = Residuals::untouched(instance);
+    picks.iter().for_each(|pick| residuals.pick_rounding_up(instance, pick.candidate));
+    let mut picked: Vec<u32> = picks.iter().map(|pick| pick.candidate).collect();
+    picked.sort_unstable();
+    let mut picked = picked.into_iter().peekable();
+    let mut items = fitting_items(instance, budget_us, |candidate| {
+        if picked.next_if_eq(&candidate).is_some() { 0 } else { residuals.gain(instance, candidate) }
+    });
+    let utility = picks.last().map_or(0, |last| last.cumulative_utility);
+    u128::from(utility) + fractional_knapsack(&mut items, budget_us)
 }
 
 /// The bound by the tangent at all picks.
@@ -120,23 +111,18 @@ struct Item {
     cost_us: u64,
 }
 
-/// The gains, rounded up, of all candidates that fit alone and are not among `picks`.
-fn marginal_gains(instance: &Instance, budget_us: u64, residuals: &Residuals, picks: &[Pick]) -> Vec<Item> {
-    let mut picked: Vec<u32> = picks.iter().map(|pick| pick.candidate).collect();
-    picked.sort_unstable();
-    let mut picked = picked.into_iter().peekable();
-    fitting_items(instance, budget_us, |candidate| {
-        if picked.next_if_eq(&candidate).is_some() { 0 } else { residuals.gain(instance, candidate) }
-    })
-}
-
 /// All candidates that fit alone and gain something; `gain_of` is asked in the order of positions.
 fn fitting_items(instance: &Instance, budget_us: u64, mut gain_of: impl FnMut(u32) -> u64) -> Vec<Item> {
-    let fitting = (0u32..).zip(instance.costs_us()).filter(|&(_, &cost_us)| cost_us <= budget_us);
-    fitting
-        .map(|(candidate, &cost_us)| Item { gain: gain_of(candidate), cost_us })
-        .filter(|item| item.gain > 0)
-        .collect()
+    let mut items = Vec::with_capacity(instance.len());
+    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
+        if cost_us <= budget_us {
+            let gain = gain_of(candidate);
+            if gain > 0 {
+                items.push(Item { gain, cost_us });
+            }
+        }
+    }
+    items
 }
 
 /// The greatest sum of gains within the budget if items could be cut, rounded up. O(items), which it reorders.

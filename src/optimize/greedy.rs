@@ -22,8 +22,11 @@ use super::objective::Residuals;
 /// as free would stand before everything else. The budget is charged the stated cost.
 pub const COST_FLOOR_US: u64 = 1_000;
 
-/// How many candidates the first tier holds: enough for a budget of seconds, few enough to stay in the cache.
-const FIRST_TIER: usize = 4_096;
+/// How many candidates the first tier holds at least: few enough to stay in the cache.
+const LEAST_TIER: usize = 4_096;
+
+/// The first tier holds one in this many candidates: a second tier costs a pass over all of them, a longer one little.
+const TIER_SHARE: usize = 32;
 
 /// Picks from a pool until nothing in it fits or gains at least `negligible`.
 pub(super) type Evaluation = fn(&mut Walk<'_>, pool: Vec<Entry>, negligible: u64);
@@ -94,7 +97,7 @@ impl<'a> Walk<'a> {
     /// Scores all candidates that fit and gain anything; of these, the best `keep` where it is given.
     pub(super) fn score_all(&mut self, keep: Option<usize>) -> Vec<Entry> {
         let after_picks = self.pick_count();
-        let mut pool = Vec::new();
+        let mut pool = Vec::with_capacity(self.instance.len());
         for (candidate, &cost_us) in (0u32..).zip(self.instance.costs_us()) {
             if self.fits(cost_us) {
                 let gain = self.evaluate(candidate);
@@ -180,7 +183,8 @@ fn split_off_best(pool: &mut Vec<Entry>, len: usize) -> Vec<Entry> {
 
 /// Greedy that computes a gain only when it may decide. See the module's head.
 pub(super) fn lazy(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u64) {
-    lazy_in_tiers(walk, pool, negligible, FIRST_TIER);
+    let first_tier = LEAST_TIER.max(pool.len() / TIER_SHARE);
+    lazy_in_tiers(walk, pool, negligible, first_tier);
 }
 
 /// [`lazy`] with a first tier of this many candidates, which changes the effort and never the picks.
