@@ -1,6 +1,6 @@
 //! The certificate: what no selection within the budget can exceed.
 //!
-//! Three bounds, of which the least counts; all with true costs, zero included, for the floor of the ratio is the
+//! Three bounds, of which the least counts, as far as they are needed; all with true costs, zero included, for the floor of the ratio is the
 //! optimizer's, not the problem's:
 //!
 //! - *Reach*: no selection exceeds all candidates that fit alone, run together.
@@ -22,6 +22,12 @@ use super::instance::Instance;
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, SLOPE_ONE, UTILITY_ONE};
 use super::selection::Pick;
+
+/// A bound within 2^-10 of the utility, a thousandth, is tight: the passes for another are not worth their time.
+const TIGHT_SHIFT: u32 = 10;
+
+/// A bound on the utility at a budget, from picks.
+type Bound = fn(&Instance, u64, &[Pick]) -> u128;
 
 /// What candidates could reach if cost did not matter.
 pub(super) struct Reach {
@@ -65,9 +71,14 @@ pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
 
 /// An upper bound on the utility of every selection within the budget. O(rows).
 pub(super) fn upper_bound(instance: &Instance, budget_us: u64, picks: &[Pick], reach: &Reach) -> u64 {
-    let mut lowest = u128::from(reach.fitting).min(marginal(instance, budget_us, &[]));
-    if !picks.is_empty() {
-        lowest = lowest.min(marginal(instance, budget_us, picks)).min(tangent(instance, budget_us, picks));
+    let utility = picks.last().map_or(0, |last| u128::from(last.cumulative_utility));
+    let mut lowest = u128::from(reach.fitting);
+    let others: [Bound; 3] = [tangent, marginal, |instance, budget_us, _| marginal(instance, budget_us, &[])];
+    for other in others {
+        if lowest.saturating_sub(utility) <= utility >> TIGHT_SHIFT {
+            break;
+        }
+        lowest = lowest.min(other(instance, budget_us, picks));
     }
     let total: u64 = instance.weights().iter().map(|&weight| u64::from(weight) * CHANCE_ONE).sum();
     let bound = (lowest + u128::from(reach.slack)).min(u128::from(total));

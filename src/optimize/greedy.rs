@@ -4,7 +4,7 @@
 //! earlier is an upper bound, and a candidate whose fresh gain still leads need not be compared with the rest. On top of
 //! that only a *tier* of the best candidates stands in the heap; all others are known to lie behind the *cut*, the best
 //! of them when the tier was made. When the heap falls behind the cut, everything is scored again and a tier twice as
-//! large is made, so that there are at most a logarithm of tiers.
+//! large is made, so that there are at most a logarithm of tiers. Candidates with equal rows are one in the heap.
 //!
 //! Keys compare by cross-multiplication, exactly, and end in the position: no two are equal, so that lazy and plain
 //! evaluation cannot differ.
@@ -193,31 +193,90 @@ pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u
     let mut tier_len = first_tier;
     loop {
         let mut behind = split_off_best(&mut tier, tier_len);
-        let mut heap = BinaryHeap::from(tier);
-        pick_from_tier(walk, &mut heap, behind.first(), negligible);
+        let mut best = Tier::new(walk.instance, tier);
+        best.pick(walk, behind.first(), negligible);
         if behind.is_empty() {
             return;
         }
-        behind.extend(heap);
+        best.leave_to(&mut behind);
         walk.refresh_all(&mut behind, negligible);
         tier = behind;
         tier_len = tier_len.saturating_mul(2);
     }
 }
 
-/// Picks from the heap until it is empty or its best falls behind the cut.
-fn pick_from_tier(walk: &mut Walk<'_>, heap: &mut BinaryHeap<Entry>, cut: Option<&Entry>, negligible: u64) {
-    while let Some(mut best) = heap.peek_mut() {
-        if cut.is_some_and(|cut| *best < *cut) {
-            return;
+/// The best of a pool, in a heap of one candidate for all its twins.
+///
+/// Twins have equal rows, hence equal gains at any time, so that the cheapest stands for them all until it is picked.
+/// Everything that touches a hub may be a twin: without this, each pick would refresh them one by one.
+struct Tier {
+    /// All candidates; twins side by side, best first.
+    queue: Vec<Twin>,
+    heap: BinaryHeap<Front>,
+}
+
+struct Twin {
+    entry: Entry,
+    /// Whether the next in the queue is a twin of this one.
+    followed: bool,
+}
+
+/// The best of its twins that is not picked, with its place in the queue.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Front {
+    entry: Entry,
+    place: usize,
+}
+
+impl Tier {
+    fn new(instance: &Instance, mut entries: Vec<Entry>) -> Self {
+        let rows_of = |entry: &Entry| instance.rows_of(entry.candidate);
+        entries.sort_unstable_by(|a, b| {
+            let by_rows = rows_of(a).cmp(rows_of(b));
+            by_rows.then_with(|| (a.cost_us, a.candidate).cmp(&(b.cost_us, b.candidate)))
+        });
+        let mut queue = Vec::with_capacity(entries.len());
+        let mut fronts = Vec::new();
+        for (place, &entry) in entries.iter().enumerate() {
+            if place == 0 || rows_of(&entries[place - 1]) != rows_of(&entry) {
+                fronts.push(Front { entry, place });
+            }
+            let followed = entries.get(place + 1).is_some_and(|next| rows_of(next) == rows_of(&entry));
+            queue.push(Twin { entry, followed });
         }
-        if !walk.fits(best.cost_us) || best.gain < negligible {
-            PeekMut::pop(best);
-        } else if best.after_picks == walk.pick_count() {
-            let best = PeekMut::pop(best);
-            walk.take(&best);
-        } else {
-            walk.refresh(&mut best);
+        Self { queue, heap: BinaryHeap::from(fronts) }
+    }
+
+    /// Picks until nothing is left or the best falls behind the cut.
+    fn pick(&mut self, walk: &mut Walk<'_>, cut: Option<&Entry>, negligible: u64) {
+        while let Some(mut best) = self.heap.peek_mut() {
+            if cut.is_some_and(|cut| best.entry < *cut) {
+                return;
+            }
+            if !walk.fits(best.entry.cost_us) || best.entry.gain < negligible {
+                // Its twins cost no less and gain no more.
+                PeekMut::pop(best);
+            } else if best.entry.after_picks < walk.pick_count() {
+                walk.refresh(&mut best.entry);
+            } else {
+                walk.take(&best.entry);
+                let twin = &self.queue[best.place];
+                if twin.followed {
+                    let (gain, after_picks, place) = (best.entry.gain, best.entry.after_picks, best.place + 1);
+                    *best = Front { entry: Entry { gain, after_picks, ..self.queue[place].entry }, place };
+                } else {
+                    PeekMut::pop(best);
+                }
+            }
+        }
+    }
+
+    /// Adds all that were neither picked nor dropped to `behind`.
+    fn leave_to(self, behind: &mut Vec<Entry>) {
+        for front in self.heap {
+            let twins = &self.queue[front.place..];
+            let others = twins.iter().take_while(|twin| twin.followed).count();
+            behind.extend(twins[..=others].iter().map(|twin| twin.entry));
         }
     }
 }

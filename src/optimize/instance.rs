@@ -14,7 +14,9 @@ pub const WEIGHT_ONE: u32 = 1 << 31;
 pub const MAX_REGIONS: usize = (1 << 24) - 1;
 
 /// One signal of a candidate: a region and how well the candidate checks it, packed in four bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Ordered by region, then level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Row(u32);
 
