@@ -1,22 +1,22 @@
 //! The certificate: what no selection within the budget can exceed.
 //!
-//! Three bounds, of which the least counts, as far as they are needed; all with true costs, zero included, for the floor of the ratio is the
-//! optimizer's, not the problem's:
+//! Three bounds, of which the least counts, computed as far as they are needed; all with true costs, zero included, for
+//! the floor of the ratio is the optimizer's, not the problem's:
 //!
 //! - *Reach*: no selection exceeds all candidates that fit alone, run together.
 //! - *Marginal gains*: for any set S, the best selection T satisfies U(T) <= U(S) + sum_{i in T - S} gain(i | S), since
 //!   the utility is monotone and submodular, and the sum is at most the fractional knapsack over the gains at S
-//!   (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). Taken at S = nothing and at
-//!   S = all picks (prefixes between were tried and almost never lead). It leads where few strong tests are picked.
+//!   (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). Taken at S = nothing and at S = all picks
+//!   (prefixes between were tried and almost never lead). It leads where few strong tests are picked.
 //! - *Tangent*: 1 - exp(-x) is concave, so it lies below its tangents, 1 - exp(-x) <= 1 - r + r (x + ln r) for every
 //!   r in (0, 1]. With the residuals r_j of all picks P and slopes g_i = sum_j w_j r_j A_ij,
 //!   U(T) <= U(P) + sum_{i in T} g_i - sum_{i in P} g_i: to gain anything, T has to displace the picks (the duality gap
 //!   of Frank and Wolfe 1956 on the continuous relaxation). It leads where many weak tests are picked.
 //!
-//! Invariant: a true bound in fixed point, for any order of picking. Residuals and gains are rounded so that
-//! each bound holds for exact utilities; the *slack* covers by how much rounding can lift a fixed-point utility above the
-//! exact one. A region's residual loses less than one unit a pick, and what was lost shrinks with each later survival, so
-//! with n signals on the region and a weakest detection d, the loss is below min(n, 2^32 / d) units.
+//! Invariant: a true bound in fixed point, for any order of picking. Residuals and gains are rounded so that each bound
+//! holds for exact utilities; the *slack* covers by how much rounding can lift a fixed-point utility above the exact one.
+//! A region's residual loses less than one unit a pick, and what was lost shrinks with each later survival, so with n
+//! signals on the region and a weakest detection d, the loss is below min(n, 2^32 / d) units.
 
 use super::instance::Instance;
 use super::level::CHANCE_ONE;

@@ -1,8 +1,9 @@
 //! The budgeted choice: the tests most likely to catch the defect of a change, within a budget of time.
 //!
-//! The problem is the maximization of a monotone submodular function (the noisy-or utility of [`objective`]) under a
-//! knapsack. [`select`] runs cost-benefit greedy with lazy evaluation, never below the best single candidate that fits,
-//! and bounds what any other choice could have reached. Sees ids as positions, weights and costs; never paths or names.
+//! The problem is the maximization of a monotone submodular function under a knapsack: the utility U(S) = sum_j w_j (1 -
+//! exp(-sum_{i in S} A_ij)) of regions j with weights w_j and candidates i with signals A_ij and costs. [`select`] runs
+//! cost-benefit greedy with lazy evaluation, never below the best single candidate that fits, and bounds what any other
+//! choice could have reached. Sees ids as positions, weights and costs; never paths or names.
 //!
 //! Invariants:
 //! - No float takes part in a decision: the same instance gives the same selection on any machine.
@@ -23,7 +24,9 @@ mod level;
 mod objective;
 mod selection;
 
-use greedy::{Evaluation, Walk};
+use std::cmp::Reverse;
+
+use greedy::{Entry, Evaluation, Walk};
 
 pub use greedy::COST_FLOOR_US;
 pub use instance::{Instance, InstanceError, MAX_REGIONS, Row, WEIGHT_ONE, fixed_weights};
@@ -69,10 +72,8 @@ fn select_by(instance: &Instance, options: &Options, evaluation: Evaluation) -> 
     let reach = bound::reach(instance, budget_us);
     let mut walk = Walk::new(instance, budget_us);
     let pool = walk.score_all(options.candidates);
-    let best_single = pool
-        .iter()
-        .copied()
-        .max_by_key(|entry| (entry.gain, std::cmp::Reverse(entry.cost_us), std::cmp::Reverse(entry.candidate)));
+    let by_gain = |entry: &Entry| (entry.gain, Reverse(entry.cost_us), Reverse(entry.candidate));
+    let best_single = pool.iter().copied().max_by_key(by_gain);
     let Some(best_single) = best_single else {
         return Selection::new(instance, budget_us, &[], 0, &reach, walk.evaluations());
     };

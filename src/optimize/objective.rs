@@ -60,10 +60,13 @@ impl Residuals {
 
     /// Picks a candidate; returns its gain.
     pub(super) fn pick(&mut self, instance: &Instance, candidate: u32) -> u64 {
-        let gain = self.gain(instance, candidate);
+        let weights = instance.weights();
+        let mut gain = 0;
         for row in instance.rows_of(candidate) {
-            let left = &mut self.left[row.region() as usize];
-            *left -= drop_up(*left, row.level().detection());
+            let region = row.region() as usize;
+            let drop = drop_up(self.left[region], row.level().detection());
+            self.left[region] -= drop;
+            gain += u64::from(weights[region]) * drop;
         }
         gain
     }
