@@ -96,9 +96,10 @@ fn only_commits<'a>(lines: impl Iterator<Item = &'a [u8]>) -> bool {
     commits > 0
 }
 
-/// `Author: ...`, `gpg: ...`, or a message line, which git indents.
+/// `Author: ...`, `gpg: ...`, a line of `--format=raw`, or a message line, which git indents.
 fn is_header_or_message(line: &[u8]) -> bool {
-    if line.starts_with(b"    ") {
+    let raw = [&b"    "[..], b"tree ", b"parent ", b"author ", b"committer ", b"encoding "];
+    if raw.iter().any(|start| line.starts_with(start)) {
         return true;
     }
     let key = line.iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-')).count();
