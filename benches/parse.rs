@@ -15,7 +15,7 @@ use std::time::Duration;
 use covopt::diff::{Diff, decolor, parse};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
-const SEED: u64 = 0x5eed_0f_d1ff;
+const SEED: u64 = 0x5eed_d1ff;
 const BYTES: usize = 32 << 20;
 
 /// A small generator of numbers below a bound (xorshift), so that every run reads the same bytes.
@@ -28,6 +28,10 @@ impl Numbers {
         self.0 ^= self.0 << 17;
         self.0 % bound
     }
+
+    fn size_below(&mut self, bound: u64) -> usize {
+        usize::try_from(self.below(bound)).expect("bounds here are small")
+    }
 }
 
 /// A shape's text, and how many files, hunks, added and removed lines were put in.
@@ -39,8 +43,8 @@ struct Shape {
 
 /// Signs of one hunk: runs of context with a run of removed and a run of added lines between.
 fn signs(numbers: &mut Numbers) -> String {
-    let (removed, added) = (numbers.below(6), 1 + numbers.below(8));
-    format!("   {}{}   ", "-".repeat(removed as usize), "+".repeat(added as usize))
+    let (removed, added) = (numbers.size_below(6), 1 + numbers.size_below(8));
+    format!("   {}{}   ", "-".repeat(removed), "+".repeat(added))
 }
 
 fn pull_request(name: &'static str, columns: usize) -> Shape {
@@ -67,7 +71,7 @@ fn pull_request(name: &'static str, columns: usize) -> Shape {
                     text,
                     "{sign}{:1$}value_{2} = compute({2})",
                     "",
-                    numbers.below(5) as usize * 4,
+                    numbers.size_below(5) * 4,
                     numbers.below(1 << 30)
                 );
             }
@@ -92,6 +96,15 @@ fn colored(plain: &Shape) -> Shape {
     Shape { name: "colored", text, expected: plain.expected }
 }
 
+impl Shape {
+    /// Counts what stands around the repeated unit.
+    fn with(mut self, around: (usize, usize, u64, u64)) -> Self {
+        let (files, hunks, added, removed) = self.expected;
+        self.expected = (files + around.0, hunks + around.1, added + around.2, removed + around.3);
+        self
+    }
+}
+
 fn repeated(name: &'static str, head: &str, unit: &str, tail: &str, of_unit: (usize, usize, u64, u64)) -> Shape {
     let times = BYTES / unit.len();
     let text = format!("{head}{}{tail}", unit.repeat(times)).into_bytes();
@@ -103,43 +116,24 @@ fn repeated(name: &'static str, head: &str, unit: &str, tail: &str, of_unit: (us
 fn shapes() -> Vec<Shape> {
     let plain = pull_request("pull request", 1);
     let file = "--- a/f\n+++ b/f\n";
-    let mut shapes = vec![colored(&plain), pull_request("combined", 2), plain];
-    let mut one_file = |name, head: String, unit, tail: &str, of_unit: (usize, usize, u64, u64)| {
-        let mut shape = repeated(name, &head, unit, tail, of_unit);
-        shape.expected.0 = 1;
-        shapes.push(shape);
-    };
-    one_file("tiny hunks", file.into(), "@@ -1 +1 @@\n-a\n+b\n", "", (0, 1, 1, 1));
-    let head = format!("{file}@@ -1,{0} +1,{0} @@\n", BYTES);
-    one_file("blank lines", head, "\n", "", (0, 0, 0, 0));
-    let last = shapes.last_mut().expect("one was pushed");
-    last.text.extend_from_slice(b"@@ -1 +1 @@\n-a\n+b\n");
-    // A hunk without a change is refused, so the blank lines get one.
-    let text = String::from_utf8(std::mem::take(&mut last.text)).expect("text is ASCII");
-    last.text = text
-        .replacen(&format!("+1,{BYTES}"), &format!("+1,{}", BYTES + 1), 1)
-        .replacen("@@\n\n", "@@\n+\n\n", 1)
-        .into_bytes();
-    last.expected = (1, 2, 2, 1);
-    let mut one_line = repeated("one line", &format!("{file}@@ -0,0 +1 @@\n+"), "x", "\n", (0, 0, 0, 0));
-    one_line.expected = (1, 1, 1, 0);
-    let mut message = repeated(
-        "message",
-        "commit 1\n\n",
-        "    --- a line of text\n",
-        "diff --git a/f b/f\nold mode 100644\nnew mode 100755\n",
-        (0, 0, 0, 0),
-    );
-    message.expected = (1, 0, 0, 0);
-    let spaces = format!("diff --git x{0}/{0} y{0}/{0}\nold mode 100644\nnew mode 100755\n", " ".repeat(1 << 14));
-    shapes.extend([
-        one_line,
-        message,
+    let mode = "diff --git a/f b/f\nold mode 100644\nnew mode 100755\n";
+    let blank = format!("{file}@@ -1,{BYTES} +1,{} @@\n+\n", BYTES + 1);
+    let long = format!("{file}@@ -0,0 +1 @@\n+");
+    let spaces = " ".repeat(1 << 14);
+    let spaces = format!("diff --git x{spaces}/{spaces} y{spaces}/{spaces}\nold mode 100644\nnew mode 100755\n");
+    let none = (0, 0, 0, 0);
+    vec![
+        colored(&plain),
+        pull_request("combined", 2),
+        plain,
+        repeated("tiny hunks", file, "@@ -1 +1 @@\n-a\n+b\n", "", (0, 1, 1, 1)).with((1, 0, 0, 0)),
+        repeated("blank lines", &blank, "\n", "", none).with((1, 1, 1, 0)),
+        repeated("one line", &long, "x", "\n", none).with((1, 1, 1, 0)),
+        repeated("message", "commit 1\n\n", "    --- a line of text\n", mode, none).with((1, 0, 0, 0)),
         repeated("tiny files", "", "--- f\n+++ f\n@@ -1 +1 @@\n-a\n+b\n", "", (1, 1, 1, 1)),
-        repeated("mode changes", "", "diff --git a/f b/f\nold mode 100644\nnew mode 100755\n", "", (1, 0, 0, 0)),
+        repeated("mode changes", "", mode, "", (1, 0, 0, 0)),
         repeated("names of spaces", "", &spaces, "", (1, 0, 0, 0)),
-    ]);
-    shapes
+    ]
 }
 
 fn counts(diff: &Diff<'_>) -> (usize, usize, u64, u64) {

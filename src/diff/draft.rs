@@ -180,7 +180,12 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(self) -> Result<Finished<'a>, DiffError> {
         let (old_path, new_path) = self.paths()?;
         let (old_type, new_type) = (self.old_mode.map(FileType::of_mode), self.new_mode.map(FileType::of_mode));
-        let status = self.status(old_path.is_some(), new_path.is_some(), old_type, new_type);
+        // With `--combined-all-paths` the first parent's name shows a rename that no other line tells.
+        let moved = self.form == Form::Combined && old_path != new_path;
+        let status = match self.status(old_path.is_some(), new_path.is_some(), old_type, new_type) {
+            Status::Modified | Status::Mode | Status::Binary | Status::Type if moved => Status::Renamed,
+            status => status,
+        };
         let file_type = new_type.or(old_type).unwrap_or(FileType::Regular);
         let Self { binary, added, removed, hunks, line, .. } = self;
         Ok(Finished { file: FileDiff { old_path, new_path, status, binary, added, removed, hunks, line }, file_type })
@@ -289,8 +294,17 @@ impl<'a> Draft<'a> {
         match self.real_names() {
             (None, None) => Ok((told.clone(), told)),
             (Some(old), Some(new)) => match (name::strip_to(old, &told), name::strip_to(new, &told)) {
+                // Only here may the names be of two files: the new name tells which prefixes are in use.
+                (_, Some(path)) if self.form == Form::Combined => {
+                    let stripped = name::strip_one(old);
+                    let old = match path.len() == new.len() {
+                        true => old.clone(),
+                        false if stripped.len() < old.len() => stripped,
+                        false => name::strip_to(old, &told).unwrap_or(stripped),
+                    };
+                    Ok((old, path))
+                }
                 (Some(old), Some(new)) => Ok((old, new)),
-                (None, Some(new)) if self.form == Form::Combined => Ok((name::strip_one(old), new)),
                 _ => Ok(name::strip_pair(old, new)),
             },
             (Some(one), None) | (None, Some(one)) => {

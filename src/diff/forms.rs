@@ -191,7 +191,11 @@ fn combined_diffs_of_three_parents_renames_and_hunks_of_other_parents() {
     let octopus = "diff --combined \"\\303\\251\"\nindex 1,2,3..4\nmode 100644,100644,100755..100755\n--- \"a/\\303\\251\"\n+++ \"b/\\303\\251\"\n@@@@ -1 -1 -1,2 +1,2 @@@@\n   a\n  -b\n+++c\n";
     assert_eq!(brief(octopus), [r"modified \xc3\xa9 \xc3\xa9 +1 -0 @1"]);
     let all_paths = "diff --cc new\nindex 1,2..3\n--- a/old\n--- a/new\n+++ b/new\n@@@ -1 -1 +1 @@@\n--a\n++b\n";
-    assert_eq!(brief(all_paths), ["modified old new +1 -1 @1"]);
+    assert_eq!(brief(all_paths), ["renamed old new +1 -1 @1"]);
+    let moved_down = all_paths.replace("a/old", "a/d/new");
+    assert_eq!(brief(moved_down), ["renamed d/new new +1 -1 @1"]);
+    let custom = "diff --cc f\nindex 1,2..3\n--- old/x/f\n+++ new/f\n@@@ -1 -1 +1 @@@\n--a\n++b\n";
+    assert_eq!(brief(custom), ["modified f f +1 -1 @1"]);
     let other_parent = "diff --combined f\nindex 1,2..3\n--- a/f\n+++ b/f\n@@@ -1,1 -1,1 +1,1 @@@\n -a\n +b\n";
     assert_eq!(brief(other_parent), ["modified f f +0 -0 @0"]);
     let gone =

@@ -247,6 +247,24 @@ fn read_number(bytes: &[u8]) -> Option<(Option<u32>, &[u8])> {
     (digits > 0).then_some((value, rest))
 }
 
+/// A line that both versions have.
+const CONTEXT: u8 = 0b11;
+
+/// A byte that is no sign.
+const FOREIGN: u8 = 0xff;
+
+/// What a line with this sign uses up: bit 0 an old line, bit 1 a new one. A table, because signs are hard to predict.
+const USES: [u8; 256] = {
+    let mut uses = [FOREIGN; 256];
+    uses[b' ' as usize] = CONTEXT;
+    // An empty line is context under `diff.suppressBlankEmpty`.
+    uses[b'\n' as usize] = CONTEXT;
+    uses[b'-' as usize] = 0b01;
+    uses[b'+' as usize] = 0b10;
+    uses[b'\\' as usize] = 0;
+    uses
+};
+
 /// Counts through an ordinary body; gives how many lines it adds and removes.
 ///
 /// This is the loop that the parser's speed hangs on: one search for `\n` and one look at the sign per line.
@@ -262,14 +280,14 @@ fn read_plain(header: &Header<'_>, cursor: &mut Cursor<'_>) -> Result<(u32, u32)
             return Err(truncated(cursor.line(), header, old_left, new_left));
         };
         let end = ends.next().unwrap_or(rest.len());
-        let (old_used, new_used) = match sign {
-            b' ' | b'\n' => (1, 1),
-            b'-' => (1, 0),
-            b'+' => (0, 1),
-            b'\\' => (0, 0),
-            b'\r' if rest[start..end] == *b"\r" => (1, 1),
-            _ => return Err(bad_line(rest, start, end, cursor.line() + lines + 1, Expected::HunkLine)),
-        };
+        let mut uses = USES[usize::from(sign)];
+        if uses == FOREIGN {
+            if rest[start..end] != *b"\r" {
+                return Err(bad_line(rest, start, end, cursor.line() + lines + 1, Expected::HunkLine));
+            }
+            uses = CONTEXT;
+        }
+        let (old_used, new_used) = (u32::from(uses & 1), u32::from(uses >> 1));
         if old_used > old_left || new_used > new_left {
             return Err(bad_line(rest, start, end, cursor.line() + lines + 1, Expected::SignWithinCount));
         }

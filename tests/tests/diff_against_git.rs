@@ -132,7 +132,7 @@ fn two_commits() -> (Repository, String, String) {
     repository.write(b"src/binary", b"\0\x03");
     repository.write(b"src/new binary", b"\0\x09\x09\x09\x09\x09\x09");
     repository.write(b"src/new empty", b"");
-    repository.write(b"src/new\xfe", "y\n");
+    repository.write(b"src/new\xfe", "like no other\n");
     repository.write(b"src/escape", "\x1b[32mgreen\x1b[m\n");
     for gone in [&b"src/gone binary"[..], b"src/gone empty", b"src/gone\t", b"src/becomes link"] {
         fs::remove_file(repository.path(gone)).unwrap();

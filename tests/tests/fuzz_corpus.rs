@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-/// The targets: the name of the corpus directory, and the body.
-const TARGETS: [(&str, fn(&[u8])); 1] = [("diff", covopt::fuzz::diff)];
+/// A target: the name of its corpus directory, and its body.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: &[Target] = &[("diff", covopt::fuzz::diff)];
 
 #[test]
 fn every_seed_holds() {
-    for (name, body) in TARGETS {
+    for (name, body) in TARGETS.iter().copied() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
         let mut seeds: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
         seeds.sort();

@@ -1,4 +1,5 @@
 //! The integration tests: one binary, one module per subject.
+#![allow(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
 mod diff_against_diffy;
 mod diff_against_git;
