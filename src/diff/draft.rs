@@ -297,10 +297,12 @@ impl<'a> Draft<'a> {
                 // Only here may the names be of two files: the new name tells which prefixes are in use.
                 (_, Some(path)) if self.form == Form::Combined => {
                     let stripped = name::strip_one(old);
-                    let old = match path.len() == new.len() {
-                        true => old.clone(),
-                        false if stripped.len() < old.len() => stripped,
-                        false => name::strip_to(old, &told).unwrap_or(stripped),
+                    let old = if path.len() == new.len() {
+                        old.clone()
+                    } else if stripped.len() < old.len() {
+                        stripped
+                    } else {
+                        name::strip_to(old, &told).unwrap_or(stripped)
                     };
                     Ok((old, path))
                 }

@@ -272,3 +272,85 @@ fn match_lengths(bytes: &[u8]) -> Vec<usize> {
     }
     lengths
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(header: &str) -> Option<(String, String)> {
+        let text = |path: Path<'_>| path.escape_ascii().to_string();
+        split_names(header.as_bytes(), b" ", None).map(|(old, new)| (text(old), text(new)))
+    }
+
+    #[test]
+    fn names_split_where_they_share_most() {
+        let cases = [
+            ("a/f b/f", "a/f", "b/f"),
+            ("a/x b/x b/x b/x", "a/x b/x", "b/x b/x"),
+            ("f g f g", "f g", "f g"),
+            ("old/a b/c new/a b/c", "old/a b/c", "new/a b/c"),
+            ("d e/f x/y/d e/f", "d e/f", "x/y/d e/f"),
+            ("one two", "one", "two"),
+            ("\"a/\\t\" b/x", "a/\\t", "b/x"),
+            ("a/x \"b/\\t\"", "a/x", "b/\\t"),
+        ];
+        for (header, old, new) in cases {
+            assert_eq!(split(header), Some((old.into(), new.into())), "{header}");
+        }
+        for header in ["", " ", "f", "one two three", "\"a", "\"a\" \"b"] {
+            assert_eq!(split(header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_known_name_decides_the_split() {
+        let names = split_names(b"x y z", b" ", Some(Side::New(b"z")));
+        assert_eq!(names, Some((Cow::Borrowed(&b"x y"[..]), Cow::Borrowed(&b"z"[..]))));
+        let names = split_names(b"x y z", b" ", Some(Side::Old(b"x")));
+        assert_eq!(names, Some((Cow::Borrowed(&b"x"[..]), Cow::Borrowed(&b"y z"[..]))));
+    }
+
+    #[test]
+    fn what_two_names_share_is_the_path() {
+        let cases = [
+            ("a/f", "b/f", "f", "f"),
+            ("f", "f", "f", "f"),
+            ("a/d/f", "a/d/f", "a/d/f", "a/d/f"),
+            ("p-1.0/d/f", "p-1.1/d/f", "d/f", "d/f"),
+            ("f", "b/f", "f", "f"),
+            ("a/f.orig", "b/f", "f.orig", "f"),
+            ("f.orig", "f", "f.orig", "f"),
+            ("a//tmp/f", "b//tmp/f", "/tmp/f", "/tmp/f"),
+            ("left-f", "right-f", "left-f", "right-f"),
+        ];
+        for (old, new, old_path, new_path) in cases {
+            let [old, new] = [old, new].map(|name| Cow::Borrowed(name.as_bytes()));
+            let expected = (Cow::Borrowed(old_path.as_bytes()), Cow::Borrowed(new_path.as_bytes()));
+            assert_eq!(strip_pair(&old, &new), expected);
+        }
+    }
+
+    #[test]
+    fn labels_say_that_there_is_no_file() {
+        let cases = [
+            ("f\t1970-01-01 00:00:00.000000000 +0000", Absence::Epoch),
+            ("f\t1969-12-31 19:00:00.000000000 -0500", Absence::Epoch),
+            ("f\t1970-01-01 05:30:00 +0530", Absence::Epoch),
+            ("f 1970-01-01 00:00:00 +0000", Absence::Epoch),
+            ("f\t1970-01-01 00:00:01.000000000 +0000", Absence::Present),
+            ("f\t1970-01-01 00:00:00.000000001 +0000", Absence::Present),
+            ("f\t1970-01-01 01:00:00 +0000", Absence::Present),
+            ("f\t1970-01-01", Absence::Present),
+            ("f\t(nonexistent)", Absence::Stated),
+            ("f\t(.../trunk/f)\t(revision 0)", Absence::Stated),
+            ("f\t(revision 10)", Absence::Present),
+            ("\"f\"\t(nonexistent)", Absence::Stated),
+        ];
+        for (rest, absence) in cases {
+            let name = read_name(rest.as_bytes()).unwrap();
+            assert_eq!((&*name.path, name.absence), (&b"f"[..], absence), "{rest}");
+        }
+        assert_eq!(read_name(b"/dev/null").unwrap().absence, Absence::Null);
+        assert!(read_name(b"").is_none() && read_name(b"\tx").is_none());
+    }
+}
