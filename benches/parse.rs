@@ -6,7 +6,7 @@
 //! because a change of generated code can be hundreds of megabytes; the others because nothing on a pipe may take more
 //! than linear time.
 //!
-//! Run with `cargo bench --bench parse`.
+//! Run with `cargo bench --bench parse`; `cargo test --bench parse` reads small inputs of every shape once.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -16,7 +16,11 @@ use covopt::diff::{Diff, decolor, parse};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const SEED: u64 = 0x5eed_d1ff;
-const BYTES: usize = 32 << 20;
+
+/// The size of every shape: large enough to be measured, or just large enough to be read as a test.
+fn shape_bytes() -> usize {
+    if std::env::args().any(|arg| arg == "--bench") { 32 << 20 } else { 256 << 10 }
+}
 
 /// A small generator of numbers below a bound (xorshift), so that every run reads the same bytes.
 struct Numbers(u64);
@@ -49,9 +53,9 @@ fn signs(numbers: &mut Numbers) -> String {
 
 fn pull_request(name: &'static str, columns: usize) -> Shape {
     let mut numbers = Numbers(SEED);
-    let mut text = String::with_capacity(BYTES + (1 << 12));
+    let mut text = String::new();
     let mut expected = (0, 0, 0, 0);
-    while text.len() < BYTES {
+    while text.len() < shape_bytes() {
         let path = format!("src/package_{}/module_{}.py", numbers.below(90), expected.0);
         let header = if columns == 1 { format!("--git a/{path} b/{path}") } else { format!("--cc {path}") };
         let _ = writeln!(text, "diff {header}\nindex 1234567..89abcde 100644\n--- a/{path}\n+++ b/{path}");
@@ -106,7 +110,7 @@ impl Shape {
 }
 
 fn repeated(name: &'static str, head: &str, unit: &str, tail: &str, of_unit: (usize, usize, u64, u64)) -> Shape {
-    let times = BYTES / unit.len();
+    let times = shape_bytes() / unit.len();
     let text = format!("{head}{}{tail}", unit.repeat(times)).into_bytes();
     let scale = |count: u64| count * times as u64;
     let expected = (times * of_unit.0, times * of_unit.1, scale(of_unit.2), scale(of_unit.3));
@@ -117,7 +121,8 @@ fn shapes() -> Vec<Shape> {
     let plain = pull_request("pull request", 1);
     let file = "--- a/f\n+++ b/f\n";
     let mode = "diff --git a/f b/f\nold mode 100644\nnew mode 100755\n";
-    let blank = format!("{file}@@ -1,{BYTES} +1,{} @@\n+\n", BYTES + 1);
+    let lines = shape_bytes();
+    let blank = format!("{file}@@ -1,{lines} +1,{} @@\n+\n", lines + 1);
     let long = format!("{file}@@ -0,0 +1 @@\n+");
     let spaces = " ".repeat(1 << 14);
     let spaces = format!("diff --git x{spaces}/{spaces} y{spaces}/{spaces}\nold mode 100644\nnew mode 100755\n");

@@ -196,7 +196,8 @@ pub(super) fn read<'a>(
 fn read_header<'a>(line: &'a [u8], line_number: u64, parent_counts: &mut Vec<u32>) -> Result<Header<'a>, DiffError> {
     let malformed = || malformed(line_number, Expected::HunkHeader, Some(line));
     let at_signs = line.iter().take_while(|b| **b == b'@').count();
-    let columns = at_signs.checked_sub(1).filter(|columns| *columns > 0).ok_or_else(malformed)?;
+    let columns =
+        at_signs.checked_sub(1).filter(|columns| (1..=MAX_PARENTS).contains(columns)).ok_or_else(malformed)?;
     let mut rest = &line[at_signs..];
     let mut old = None;
     parent_counts.clear();
@@ -246,6 +247,10 @@ fn read_number(bytes: &[u8]) -> Option<(Option<u32>, &[u8])> {
         number.iter().try_fold(0u32, |value, digit| value.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
     (digits > 0).then_some((value, rest))
 }
+
+/// The most parents that a combined diff may have; the largest known merge has 66. An empty line counts for each of
+/// them, so that without a limit a short text could claim any amount of work.
+const MAX_PARENTS: usize = 128;
 
 /// A line that both versions have.
 const CONTEXT: u8 = 0b11;
