@@ -4,6 +4,7 @@
 //! (lines by union, declared signals by maximum, runs as the greatest distinct few), so that the same observations in
 //! any order, from any number of inputs, make the same model.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many runs of a test are kept: the greatest by time, then commit, outcome and cost.
@@ -73,20 +74,35 @@ impl LineSet {
         }
     }
 
-    /// Adds every line of `other`.
+    /// Adds every line of `other`. O(ranges of both), and O(ranges of `other`) where they lie after this set's.
     pub fn union(&mut self, other: &LineSet) {
-        for &range in &other.ranges {
-            self.insert(range);
+        let Some(&first) = other.ranges.first() else { return };
+        if self.ranges.last().is_none_or(|last| last.first <= first.first) {
+            other.ranges.iter().for_each(|&range| self.insert(range));
+            return;
+        }
+        let mine = std::mem::take(&mut self.ranges);
+        self.ranges.reserve(mine.len() + other.ranges.len());
+        let (mut left, mut right) = (mine.iter().peekable(), other.ranges.iter().peekable());
+        while let Some(next) = match (left.peek(), right.peek()) {
+            (Some(a), Some(b)) if a.first <= b.first => left.next(),
+            (_, Some(_)) => right.next(),
+            (_, None) => left.next(),
+        } {
+            self.insert(*next);
         }
     }
 }
 
 impl FromIterator<LineRange> for LineSet {
+    /// Ranges in any order, overlapping or not. O(n) when they ascend, else O(n log n).
     fn from_iter<I: IntoIterator<Item = LineRange>>(ranges: I) -> Self {
-        let mut set = Self::default();
-        for range in ranges {
-            set.insert(range);
+        let mut ranges: Vec<LineRange> = ranges.into_iter().collect();
+        if !ranges.is_sorted() {
+            ranges.sort_unstable();
         }
+        let mut set = Self::default();
+        ranges.into_iter().for_each(|range| set.insert(range));
         set
     }
 }
@@ -162,6 +178,8 @@ pub struct TestFacts {
     pub signals: BTreeMap<String, f64>,
     /// Whether the test's coverage was recorded, even if it covered nothing.
     pub recorded: bool,
+    /// Its source or the words of it; of several texts the longest, then the greatest, stays.
+    pub text: Option<String>,
 }
 
 /// What was observed about one file.
@@ -268,6 +286,38 @@ impl Observations {
     pub fn cover(&mut self, test: TestKey, file: FileKey, lines: &LineSet) {
         self.tests[test.0 as usize].recorded = true;
         self.files[file.0 as usize].covered.entry(test).or_default().union(lines);
+    }
+
+    /// Adds lines that a test ran, without a copy where they are the first of this test in this file.
+    pub fn cover_with(&mut self, test: TestKey, file: FileKey, lines: LineSet) {
+        self.tests[test.0 as usize].recorded = true;
+        match self.files[file.0 as usize].covered.entry(test) {
+            Entry::Vacant(entry) => {
+                entry.insert(lines);
+            }
+            Entry::Occupied(mut entry) => entry.get_mut().union(&lines),
+        }
+    }
+
+    /// The lines of a file that a test is known to run.
+    pub fn covered(&self, test: TestKey, file: FileKey) -> Option<&LineSet> {
+        self.files[file.0 as usize].covered.get(&test)
+    }
+
+    /// Adds a test's source or words; the longest, then the greatest, stays.
+    pub fn text(&mut self, test: TestKey, text: &str) {
+        let known = &mut self.tests[test.0 as usize].text;
+        if known.as_deref().is_none_or(|known| (known.len(), known) < (text.len(), text)) {
+            *known = Some(text.to_owned());
+        }
+    }
+
+    /// Declares the family of a test; of several names the greatest stays.
+    pub fn family(&mut self, test: TestKey, family: &str) {
+        let known = &mut self.tests[test.0 as usize].family;
+        if known.as_deref().is_none_or(|known| known < family) {
+            *known = Some(family.to_owned());
+        }
     }
 
     /// Adds a run; only the greatest [`RUNS_KEPT`] stay.

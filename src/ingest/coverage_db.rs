@@ -1,0 +1,394 @@
+//! The SQLite database that coverage.py writes, schema 7 (coverage 5 to 7): lines (`line_bits`) or arcs (`arc`).
+//!
+//! The user's file and its neighbours are never written: it is opened read-only, and a database with an unfinished
+//! journal or write-ahead log is read from a copy in a temporary directory. The schema is as untrusted as the rows: no
+//! views, triggers, functions in the schema or extensions run, and each column's type is checked.
+
+#[cfg(not(feature = "sqlite"))]
+use super::{Context, Ingest, IngestError, Summary};
+
+#[cfg(feature = "sqlite")]
+pub(super) use sqlite::{read_bytes, read_path};
+
+#[cfg(not(feature = "sqlite"))]
+pub(super) fn read_bytes(input: &str, _: &[u8], _: &Context, _: &mut Ingest) -> Result<Summary, IngestError> {
+    Err(IngestError::NoSqlite { input: input.to_owned() })
+}
+
+#[cfg(not(feature = "sqlite"))]
+pub(super) fn read_path(input: &str, _: &std::path::Path, _: &Context, _: &mut Ingest) -> Result<Summary, IngestError> {
+    Err(IngestError::NoSqlite { input: input.to_owned() })
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use std::collections::{HashMap, HashSet};
+    use std::ffi::OsString;
+    use std::io::{Read, Write};
+    use std::path::{Path, PathBuf};
+
+    use rusqlite::config::DbConfig;
+    use rusqlite::types::ValueRef;
+    use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+
+    use super::super::recording::{RecordedFile, Recording};
+    use super::super::{Context, Ingest, IngestError, Kind, MAX_LINE, Summary};
+    use crate::observation::{LineRange, LineSet};
+
+    /// The schema of coverage 5.0a6 to 7.
+    const SCHEMA_VERSION: i64 = 7;
+
+    /// Reads a database from memory, as it comes from standard input.
+    pub(in super::super) fn read_bytes(
+        input: &str,
+        bytes: &[u8],
+        context: &Context,
+        into: &mut Ingest,
+    ) -> Result<Summary, IngestError> {
+        let io = |source| IngestError::Io { input: input.to_owned(), source };
+        let mut file = tempfile::NamedTempFile::new().map_err(io)?;
+        file.write_all(bytes).and_then(|()| file.flush()).map_err(io)?;
+        read_path(input, file.path(), context, into)
+    }
+
+    /// Reads a database where it lies.
+    pub(in super::super) fn read_path(
+        input: &str,
+        path: &Path,
+        context: &Context,
+        into: &mut Ingest,
+    ) -> Result<Summary, IngestError> {
+        let io = |source| IngestError::Io { input: input.to_owned(), source };
+        let path = std::path::absolute(path).map_err(io)?;
+        let mut head = [0; 20];
+        let mut file = std::fs::File::open(&path).map_err(io)?;
+        let length = file.read(&mut head).map_err(io)?;
+        if length == 0 {
+            return Err(IngestError::Empty { input: input.to_owned() });
+        }
+        let source = Source { input };
+        if !head.starts_with(b"SQLite format 3\0") {
+            return Err(source.broken("its first bytes are not those of SQLite"));
+        }
+        // Byte 18 is the write version: 2 stands for a write-ahead log.
+        let recording = if ["-wal", "-journal"].iter().any(|suffix| is_filled(&beside(&path, suffix))) {
+            let copy = copied(&path).map_err(io)?;
+            source.recording(&copy.path().join("db"), Access::Copy)?
+        } else if head[18] == 2 {
+            source.recording(&path, Access::Immutable)?
+        } else {
+            source.recording(&path, Access::ReadOnly)?
+        };
+        recording.settle(input, Kind::CoverageDb, context, into)
+    }
+
+    fn beside(path: &Path, suffix: &str) -> PathBuf {
+        let mut name = OsString::from(path);
+        name.push(suffix);
+        name.into()
+    }
+
+    fn is_filled(path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() > 0)
+    }
+
+    fn copied(path: &Path) -> std::io::Result<tempfile::TempDir> {
+        let directory = tempfile::tempdir()?;
+        std::fs::copy(path, directory.path().join("db"))?;
+        for suffix in ["-wal", "-journal"] {
+            if is_filled(&beside(path, suffix)) {
+                std::fs::copy(beside(path, suffix), directory.path().join(format!("db{suffix}")))?;
+            }
+        }
+        Ok(directory)
+    }
+
+    /// How a database may be opened without touching the user's files.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Access {
+        /// With SQLite's own shared lock, so that a running writer is waited for.
+        ReadOnly,
+        /// A cleanly closed write-ahead database: any other way creates files beside it.
+        Immutable,
+        /// Our own copy, whose journal must be played back.
+        Copy,
+    }
+
+    struct Source<'a> {
+        input: &'a str,
+    }
+
+    impl Source<'_> {
+        fn broken(&self, reason: impl ToString) -> IngestError {
+            IngestError::BrokenDatabase { input: self.input.to_owned(), reason: reason.to_string() }
+        }
+
+        fn foreign(&self, reason: String) -> IngestError {
+            IngestError::ForeignDatabase { input: self.input.to_owned(), reason }
+        }
+
+        fn sqlite(&self, error: &rusqlite::Error) -> IngestError {
+            let missing = error.to_string();
+            match error.sqlite_error_code() {
+                Some(ErrorCode::Unknown) if missing.contains("no such column") => self.foreign(missing),
+                Some(ErrorCode::DatabaseBusy) => IngestError::Io {
+                    input: self.input.to_owned(),
+                    source: std::io::Error::new(std::io::ErrorKind::WouldBlock, "another process is writing it"),
+                },
+                _ => self.broken(error),
+            }
+        }
+
+        fn recording(&self, path: &Path, access: Access) -> Result<Recording, IngestError> {
+            let database = self.open(path, access)?;
+            self.check_schema(&database)?;
+            let mut recording = Recording::default();
+            let files = self.files(&database, &mut recording)?;
+            let contexts = self.contexts(&database, &mut recording)?;
+            self.lines(&database, &files, &contexts, &mut recording)?;
+            self.arcs(&database, &files, &contexts, &mut recording)?;
+            Ok(recording)
+        }
+
+        fn open(&self, path: &Path, access: Access) -> Result<Connection, IngestError> {
+            let mode = match access {
+                Access::ReadOnly => "mode=ro",
+                Access::Immutable => "mode=ro&immutable=1",
+                Access::Copy => "mode=rw",
+            };
+            let rights = if access == Access::Copy {
+                OpenFlags::SQLITE_OPEN_READ_WRITE
+            } else {
+                OpenFlags::SQLITE_OPEN_READ_ONLY
+            };
+            let flags = rights | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let sqlite = |error: rusqlite::Error| self.sqlite(&error);
+            let database = Connection::open_with_flags(uri(path, mode), flags).map_err(sqlite)?;
+            harden(&database).map_err(sqlite)?;
+            Ok(database)
+        }
+
+        fn check_schema(&self, database: &Connection) -> Result<(), IngestError> {
+            let sqlite = |error: rusqlite::Error| self.sqlite(&error);
+            // Virtual tables have no root page; views have no rows of type `table`.
+            let mut statement = database
+                .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
+                .map_err(sqlite)?;
+            let mut names = HashSet::new();
+            let mut rows = statement.query([]).map_err(sqlite)?;
+            while let Some(row) = rows.next().map_err(sqlite)? {
+                names.insert(self.text(row, 0, "a table name")?.to_owned());
+            }
+            for table in ["coverage_schema", "file", "context", "line_bits", "arc"] {
+                if !names.contains(table) {
+                    return Err(self.foreign(format!("it has no table `{table}`")));
+                }
+            }
+            let mut statement = database.prepare("SELECT version FROM coverage_schema").map_err(sqlite)?;
+            let mut rows = statement.query([]).map_err(sqlite)?;
+            let Some(row) = rows.next().map_err(sqlite)? else {
+                return Err(self.foreign("its table `coverage_schema` is empty".to_owned()));
+            };
+            match self.integer(row, 0, "the schema version")? {
+                SCHEMA_VERSION => Ok(()),
+                found => {
+                    Err(IngestError::DatabaseSchema { input: self.input.to_owned(), found, expected: SCHEMA_VERSION })
+                }
+            }
+        }
+
+        /// Visits every row of a query.
+        fn each(
+            &self,
+            database: &Connection,
+            query: &str,
+            mut row: impl FnMut(&Row<'_>) -> Result<(), IngestError>,
+        ) -> Result<(), IngestError> {
+            let sqlite = |error: rusqlite::Error| self.sqlite(&error);
+            let mut statement = database.prepare(query).map_err(sqlite)?;
+            let mut rows = statement.query([]).map_err(sqlite)?;
+            while let Some(found) = rows.next().map_err(sqlite)? {
+                row(found)?;
+            }
+            Ok(())
+        }
+
+        fn files(&self, database: &Connection, recording: &mut Recording) -> Result<HashMap<i64, usize>, IngestError> {
+            let mut files = HashMap::new();
+            self.each(database, "SELECT id, path FROM file", |row| {
+                files.insert(self.integer(row, 0, "a file's id")?, recording.files.len());
+                recording.files.push(RecordedFile::new(self.text(row, 1, "a file's path")?));
+                Ok(())
+            })?;
+            Ok(files)
+        }
+
+        fn contexts(&self, database: &Connection, recording: &mut Recording) -> Result<HashMap<i64, u32>, IngestError> {
+            let mut contexts = HashMap::new();
+            self.each(database, "SELECT id, context FROM context", |row| {
+                let position = recording.context(self.text(row, 1, "a context's name")?);
+                contexts.insert(self.integer(row, 0, "a context's id")?, position);
+                Ok(())
+            })?;
+            Ok(contexts)
+        }
+
+        fn lines(
+            &self,
+            database: &Connection,
+            files: &HashMap<i64, usize>,
+            contexts: &HashMap<i64, u32>,
+            recording: &mut Recording,
+        ) -> Result<(), IngestError> {
+            self.each(database, "SELECT file_id, context_id, numbits FROM line_bits", |row| {
+                let (file, context) = self.keys(row, files, contexts, "line_bits")?;
+                let file = &mut recording.files[file];
+                let ValueRef::Blob(bits) = value(row, 2) else {
+                    return Err(self.broken(format!("the lines of `{}` are not a blob", file.path)));
+                };
+                if bits.len() > MAX_LINE as usize / 8 + 1 {
+                    let (input, path) = (self.input.to_owned(), file.path.clone());
+                    let found = i128::try_from(bits.len()).unwrap_or(i128::MAX).saturating_mul(8);
+                    return Err(IngestError::LineTooLarge { input, path, found, limit: MAX_LINE });
+                }
+                file.add(context, lines_of(bits));
+                Ok(())
+            })
+        }
+
+        fn arcs(
+            &self,
+            database: &Connection,
+            files: &HashMap<i64, usize>,
+            contexts: &HashMap<i64, u32>,
+            recording: &mut Recording,
+        ) -> Result<(), IngestError> {
+            // Rows of one file and context follow each other as they were written: gather, then add once.
+            let mut group: Option<(usize, u32)> = None;
+            let mut lines: Vec<LineRange> = Vec::new();
+            self.each(database, "SELECT file_id, context_id, fromno, tono FROM arc", |row| {
+                let key = self.keys(row, files, contexts, "arc")?;
+                if let Some((file, context)) = group.filter(|&known| known != key) {
+                    recording.files[file].add(context, lines.drain(..).collect());
+                }
+                group = Some(key);
+                for column in [2, 3] {
+                    // Entries and exits are negative numbers; they are not lines.
+                    let line = self.integer(row, column, "a line number of an arc")?;
+                    if line > i64::from(MAX_LINE) {
+                        let (input, path) = (self.input.to_owned(), recording.files[key.0].path.clone());
+                        return Err(IngestError::LineTooLarge { input, path, found: line.into(), limit: MAX_LINE });
+                    }
+                    lines.extend(u32::try_from(line).ok().filter(|&line| line > 0).map(LineRange::single));
+                }
+                Ok(())
+            })?;
+            if let Some((file, context)) = group {
+                recording.files[file].add(context, lines.into_iter().collect());
+            }
+            Ok(())
+        }
+
+        fn keys(
+            &self,
+            row: &Row<'_>,
+            files: &HashMap<i64, usize>,
+            contexts: &HashMap<i64, u32>,
+            table: &str,
+        ) -> Result<(usize, u32), IngestError> {
+            let file = self.integer(row, 0, "a file_id")?;
+            let context = self.integer(row, 1, "a context_id")?;
+            match (files.get(&file), contexts.get(&context)) {
+                (Some(&file), Some(&context)) => Ok((file, context)),
+                (None, _) => Err(self.broken(format!("table `{table}` names file {file}, which is not there"))),
+                (_, None) => Err(self.broken(format!("table `{table}` names context {context}, which is not there"))),
+            }
+        }
+
+        fn integer(&self, row: &Row<'_>, column: usize, what: &str) -> Result<i64, IngestError> {
+            match value(row, column) {
+                ValueRef::Integer(number) => Ok(number),
+                other => Err(self.broken(format!("{what} is {}, expected an integer", other.data_type()))),
+            }
+        }
+
+        fn text<'r>(&self, row: &'r Row<'_>, column: usize, what: &str) -> Result<&'r str, IngestError> {
+            match value(row, column) {
+                ValueRef::Text(text) => {
+                    std::str::from_utf8(text).map_err(|_| self.broken(format!("{what} is not valid UTF-8")))
+                }
+                other => Err(self.broken(format!("{what} is {}, expected text", other.data_type()))),
+            }
+        }
+    }
+
+    fn value<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
+        row.get_ref(column).unwrap_or(ValueRef::Null)
+    }
+
+    /// The lines of coverage.py's numbits: bit `n % 8` of byte `n / 8` stands for line n. There is no line 0: where the
+    /// bit is set, an empty module was entered.
+    pub(super) fn lines_of(bits: &[u8]) -> LineSet {
+        let mut lines = LineSet::default();
+        let mut open: Option<u32> = None;
+        let mut line = 0_u32;
+        for &byte in bits {
+            match (byte, open) {
+                (0x00, None) | (0xff, Some(_)) => line += 8,
+                _ => {
+                    for bit in 0..8 {
+                        match (byte >> bit & 1 == 1 && line > 0, open) {
+                            (true, None) => open = Some(line),
+                            (false, Some(first)) => {
+                                lines.insert(LineRange { first, last: line - 1 });
+                                open = None;
+                            }
+                            _ => {}
+                        }
+                        line += 1;
+                    }
+                }
+            }
+        }
+        if let Some(first) = open {
+            lines.insert(LineRange { first, last: line - 1 });
+        }
+        lines
+    }
+
+    fn harden(database: &Connection) -> rusqlite::Result<()> {
+        for (setting, value) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        ] {
+            database.set_db_config(setting, value)?;
+        }
+        database.pragma_update(None, "cell_size_check", true)?;
+        database.pragma_update(None, "mmap_size", 0)?;
+        database.busy_timeout(std::time::Duration::from_secs(5))
+    }
+
+    /// A `file:` URI; every byte that could mean something in one is escaped.
+    fn uri(path: &Path, mode: &str) -> String {
+        let mut uri = String::from("file:");
+        for (at, &byte) in path.as_os_str().as_encoded_bytes().iter().enumerate() {
+            match byte {
+                b'\\' if cfg!(windows) => uri.push('/'),
+                b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
+                _ if byte.is_ascii_alphanumeric() => {
+                    // A drive letter follows a slash of its own.
+                    if at == 0 {
+                        uri.push('/');
+                    }
+                    uri.push(char::from(byte));
+                }
+                _ => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        uri + "?" + mode
+    }
+}

@@ -1,0 +1,165 @@
+//! What was taken but deserves a word on stderr.
+
+use std::fmt;
+
+/// Something that was taken, or left out, and is named. Sorted and without repetition, so that it does not depend on the
+/// order of the inputs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Note {
+    /// Coverage is known for a part of the tests.
+    PartialCoverage {
+        /// The inputs that hold coverage.
+        inputs: Vec<String>,
+        /// Tests with recorded coverage.
+        recorded: usize,
+        /// All tests that the inputs name.
+        known: usize,
+    },
+    /// Tests whose cost no input states.
+    NoCost {
+        /// How many.
+        tests: usize,
+        /// All tests.
+        known: usize,
+    },
+    /// Tests that cost nothing by all that is stated; reports round to milliseconds.
+    ZeroCosts {
+        /// How many.
+        tests: usize,
+        /// All tests.
+        known: usize,
+    },
+    /// Test cases of a report whose id follows from the report's convention alone.
+    GuessedIds {
+        /// The input.
+        input: String,
+        /// How many.
+        cases: usize,
+        /// One of the ids.
+        example: String,
+    },
+    /// Test cases of a report that match several known tests, or none in any way.
+    UnmatchedCases {
+        /// The input.
+        input: String,
+        /// How many.
+        cases: usize,
+        /// One of them.
+        example: String,
+    },
+    /// Files outside the root.
+    OutsideRoot {
+        /// The input.
+        input: String,
+        /// How many.
+        files: usize,
+        /// One of them.
+        example: String,
+    },
+    /// Symbols whose span is not known.
+    NoSpan {
+        /// The input.
+        input: String,
+        /// How many.
+        tags: usize,
+    },
+    /// Symbols of one file with one name and different spans.
+    SameName {
+        /// How many beyond the first of each name.
+        symbols: usize,
+    },
+    /// Records without a test name.
+    UnnamedRecords {
+        /// The input.
+        input: String,
+        /// How many.
+        records: usize,
+    },
+    /// Files of a directory that are empty, or links that were not followed.
+    SkippedFiles {
+        /// The input.
+        input: String,
+        /// How many.
+        files: usize,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Fields that mean nothing here.
+    UnknownFields {
+        /// The input.
+        input: String,
+        /// Their names, sorted; the first few.
+        fields: Vec<String>,
+    },
+    /// A recording that looks like first-hit-only recording and was taken all the same.
+    FirstHitForced {
+        /// The input.
+        input: String,
+    },
+    /// Contexts that are dotted names, not ids that a runner takes.
+    DottedContexts {
+        /// The input.
+        input: String,
+        /// How many.
+        contexts: usize,
+        /// One of them.
+        example: String,
+    },
+    /// Signals on features that the model's own list does not name.
+    UnlistedFeatures {
+        /// The input.
+        input: String,
+        /// How many.
+        features: usize,
+        /// One of them.
+        example: String,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PartialCoverage { inputs, recorded, known } => {
+                let inputs: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
+                write!(f, "{} hold coverage of {recorded} of {known} known tests", inputs.join(", "))
+            }
+            Self::NoCost { tests, known } => write!(f, "{tests} of {known} tests have no cost and get the median"),
+            Self::ZeroCosts { tests, known } => {
+                write!(f, "{tests} of {known} tests have a cost of zero in every input")
+            }
+            Self::GuessedIds { input, cases, example } => write!(
+                f,
+                "`{input}`: {cases} cases match no test of another input; their ids follow the report's convention (`{example}`)"
+            ),
+            Self::UnmatchedCases { input, cases, example } => write!(
+                f,
+                "`{input}`: {cases} cases fit several known tests or none and were left out (`{example}`); a report with `file` attributes (junit_family = xunit1) says which"
+            ),
+            Self::OutsideRoot { input, files, example } => {
+                write!(f, "`{input}`: {files} files outside the root were left out (`{example}`)")
+            }
+            Self::NoSpan { input, tags } => {
+                write!(f, "`{input}`: {tags} tags without an end were left out; run ctags with --fields=+ne")
+            }
+            Self::SameName { symbols } => write!(f, "{symbols} symbols share a name with another of their file"),
+            Self::UnnamedRecords { input, records } => {
+                write!(f, "`{input}`: {records} records without a test name were left out")
+            }
+            Self::SkippedFiles { input, files, reason } => {
+                write!(f, "`{input}`: {files} files were left out: {reason}")
+            }
+            Self::UnknownFields { input, fields } => write!(f, "`{input}`: not used: {}", fields.join(", ")),
+            Self::FirstHitForced { input } => {
+                write!(f, "`{input}` looks as if only the first test to reach each line was noted; taken as told")
+            }
+            Self::DottedContexts { input, contexts, example } => write!(
+                f,
+                "`{input}`: {contexts} contexts are dotted names (`{example}`) that pytest does not take; record with --cov-context=test"
+            ),
+            Self::UnlistedFeatures { input, features, example } => {
+                write!(f, "`{input}`: {features} signals are on features that `features` does not list (`{example}`)")
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! One recording of coverage.py, whatever file it came in: which context ran which lines.
+//!
+//! A recording is judged as a whole before any of it is taken. Contexts are `node id|phase`, a bare name, or empty (what
+//! ran outside any test); a static context of the recording stands before them as `static|...`.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::{Context, Ingest, IngestError, Kind, Note, Outside, Summary, path_of_id};
+use crate::observation::{LineRange, LineSet, TestKey};
+
+/// Tests that must share files before a recording can be said to lack shared lines.
+const FIRST_HIT_TESTS: usize = 20;
+
+/// With several worker processes, each notes its own first test for a line: the same picture, with up to one test per
+/// worker on a line. It is told from a healthy suite by what the busiest lines of each file are run by: in six healthy
+/// suites .74 to .97 of the tests that touch the file (weighted by tests), in the same suites thinned to first hits .02
+/// to .04 with one worker, .03 to .09 with 4, .08 to .24 with 16. Suites below these sizes are not judged this way.
+const WORKERS_MOST: usize = 64;
+const WORKERS_TESTS: usize = 200;
+const WORKERS_BUSIEST: f64 = 0.25;
+
+/// A file's lines by context, while an input is being read.
+#[derive(Debug, Default)]
+pub(super) struct RecordedFile {
+    pub(super) path: String,
+    covered: HashMap<u32, LineSet>,
+    late: Vec<(u32, LineRange)>,
+}
+
+impl RecordedFile {
+    pub(super) fn new(path: &str) -> Self {
+        Self { path: path.to_owned(), ..Self::default() }
+    }
+
+    /// Adds lines of a context.
+    pub(super) fn add(&mut self, context: u32, lines: LineSet) {
+        match self.covered.entry(context) {
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(lines);
+            }
+            std::collections::hash_map::Entry::Occupied(_) => {
+                self.late.extend(lines.ranges().iter().map(|&range| (context, range)));
+            }
+        }
+    }
+
+    /// Adds one line of a context; any order costs a sort at most.
+    pub(super) fn add_line(&mut self, context: u32, line: LineRange) {
+        let lines = self.covered.entry(context).or_default();
+        if lines.ranges().last().is_none_or(|last| last.first <= line.first) {
+            lines.insert(line);
+        } else {
+            self.late.push((context, line));
+        }
+    }
+
+    /// The lines by context, in no order.
+    pub(super) fn into_covered(mut self) -> HashMap<u32, LineSet> {
+        self.settle();
+        self.covered
+    }
+
+    fn settle(&mut self) {
+        self.late.sort_unstable();
+        for group in self.late.chunk_by(|a, b| a.0 == b.0) {
+            let lines: LineSet = group.iter().map(|&(_, range)| range).collect();
+            self.covered.entry(group[0].0).or_default().union(&lines);
+        }
+        self.late = Vec::new();
+    }
+}
+
+/// A recording, while an input is being read: contexts by position, files with their lines.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    contexts: Vec<String>,
+    positions: HashMap<String, u32>,
+    pub(super) files: Vec<RecordedFile>,
+}
+
+impl Recording {
+    /// The position of a context by its name.
+    pub(super) fn context(&mut self, name: &str) -> u32 {
+        if let Some(&position) = self.positions.get(name) {
+            return position;
+        }
+        let position = u32::try_from(self.contexts.len()).expect("contexts of one input fit its size");
+        self.contexts.push(name.to_owned());
+        self.positions.insert(name.to_owned(), position);
+        position
+    }
+
+    /// Judges the recording and adds it to what is gathered.
+    pub(super) fn settle(
+        mut self,
+        input: &str,
+        kind: Kind,
+        context: &Context,
+        into: &mut Ingest,
+    ) -> Result<Summary, IngestError> {
+        let owners = owners(&self.contexts);
+        self.check_contexts(input, kind, &owners)?;
+        let mut tests = Vec::with_capacity(owners.len());
+        for owner in &owners {
+            tests.push(match owner {
+                Some(id) => Some(into.test(input, id, context)?),
+                None => None,
+            });
+        }
+        let mut outside = Outside::default();
+        let mut judged = Judged::default();
+        let (mut files, mut pairs, mut named) = (0, 0, HashSet::new());
+        for mut recorded in std::mem::take(&mut self.files) {
+            recorded.settle();
+            let Some(file) = into.file(&recorded.path, context, &mut outside) else { continue };
+            files += 1;
+            let mut by_test: HashMap<TestKey, LineSet> = HashMap::with_capacity(recorded.covered.len());
+            for (position, lines) in recorded.covered {
+                match tests[position as usize] {
+                    Some(test) => match by_test.entry(test) {
+                        std::collections::hash_map::Entry::Vacant(entry) => drop(entry.insert(lines)),
+                        std::collections::hash_map::Entry::Occupied(mut entry) => entry.get_mut().union(&lines),
+                    },
+                    None => into.seen.file_mut(file).imported.union(&lines),
+                }
+            }
+            judged.file(&by_test, |test| path_of_id(into.seen.test_name(test)) == Some(into.seen.file_path(file)));
+            for (test, lines) in by_test {
+                named.insert(test);
+                pairs += 1;
+                into.cover(test, file, lines);
+            }
+        }
+        outside.settle(input, files, context, into)?;
+        if let Some(most) = judged.first_hit_only() {
+            if !context.force() {
+                return Err(IngestError::FirstHitOnly { input: input.to_owned(), tests: judged.sharing.len(), most });
+            }
+            into.note(Note::FirstHitForced { input: input.to_owned() });
+        }
+        // A context of which nothing was recorded in these files is still a recorded test.
+        tests.iter().flatten().for_each(|&test| into.seen.test_mut(test).recorded = true);
+        into.coverage_inputs.insert(input.to_owned());
+        self.note_dotted(input, into);
+        let tests: HashSet<TestKey> = tests.into_iter().flatten().collect();
+        Ok(Summary { kind, tests: tests.len(), files, pairs })
+    }
+
+    fn check_contexts(&self, input: &str, kind: Kind, owners: &[Option<Cow<'_, str>>]) -> Result<(), IngestError> {
+        let mut named =
+            self.contexts.iter().zip(owners).filter_map(|(context, owner)| owner.as_ref().and(Some(context)));
+        let found = match (named.next(), named.next()) {
+            (None, _) if self.contexts.iter().all(String::is_empty) => "no context".to_owned(),
+            (None, _) => "only a static context".to_owned(),
+            // One bare word is the static context of the whole recording, not the only test of a suite.
+            (Some(only), None) if phase_of(only).is_none() && !only.contains("::") && !only.contains('.') => {
+                format!("only the static context `{only}`")
+            }
+            _ => return Ok(()),
+        };
+        let also = if kind == Kind::CoverageJson { " and export with `coverage json --show-contexts`" } else { "" };
+        Err(IngestError::NoContexts { input: input.to_owned(), found, also })
+    }
+
+    fn note_dotted(&self, input: &str, into: &mut Ingest) {
+        let is_dotted = |name: &&String| name.contains('.') && !name.contains(['/', ':', '|', '#', ' ']);
+        let dotted: Vec<&String> = self.contexts.iter().filter(is_dotted).collect();
+        if let Some(example) = dotted.iter().min() {
+            let (contexts, example) = (dotted.len(), (*example).clone());
+            into.note(Note::DottedContexts { input: input.to_owned(), contexts, example });
+        }
+    }
+}
+
+/// The phase that ends a context.
+fn phase_of(context: &str) -> Option<&str> {
+    let (_, phase) = context.rsplit_once('|')?;
+    matches!(phase, "run" | "setup" | "teardown").then_some(phase)
+}
+
+/// The test of each context; `None` for what ran outside any test.
+fn owners(contexts: &[String]) -> Vec<Option<Cow<'_, str>>> {
+    let statics: HashSet<&str> = contexts.iter().filter_map(|context| static_of(context)).collect();
+    // A bare static context has no dynamic part of its own: it is a prefix of others, up to a bar.
+    let mut prefixes: HashSet<&str> = HashSet::new();
+    let names: HashSet<&str> = contexts.iter().map(String::as_str).filter(|name| !name.contains("::")).collect();
+    for context in contexts {
+        let without_phase =
+            phase_of(context).map_or(context.as_str(), |phase| &context[..context.len() - phase.len() - 1]);
+        if let Some((prefix, _)) = without_phase.split_once('|')
+            && names.contains(prefix)
+        {
+            prefixes.insert(prefix);
+        }
+    }
+    contexts
+        .iter()
+        .map(|context| {
+            let id = phase_of(context).map_or(context.as_str(), |phase| &context[..context.len() - phase.len() - 1]);
+            if id.is_empty() || statics.contains(id) || prefixes.contains(id) {
+                return None;
+            }
+            let id = match static_of(id) {
+                Some(prefix) => &id[prefix.len() + 1..],
+                None => id.split_once('|').filter(|(prefix, _)| prefixes.contains(prefix)).map_or(id, |(_, rest)| rest),
+            };
+            (!id.is_empty()).then_some(Cow::Borrowed(id))
+        })
+        .collect()
+}
+
+/// The static context before a node id: `ci` of `ci|tests/test_a.py::test|run`.
+fn static_of(context: &str) -> Option<&str> {
+    let (path, _) = context.split_once("::")?;
+    path.rsplit_once('|').map(|(prefix, _)| prefix)
+}
+
+/// What tells a first-hit-only recording from a real one.
+#[derive(Debug, Default)]
+struct Judged {
+    sharing: HashSet<TestKey>,
+    most: usize,
+    crowd: usize,
+    busiest: usize,
+}
+
+impl Judged {
+    /// Looks at one file. What a test runs of its own file is naturally its own.
+    fn file(&mut self, by_test: &HashMap<TestKey, LineSet>, is_own: impl Fn(TestKey) -> bool) {
+        let mut edges: Vec<(u32, i32)> = Vec::new();
+        let mut tests = Vec::new();
+        for (&test, lines) in by_test {
+            if lines.is_empty() || is_own(test) {
+                continue;
+            }
+            tests.push(test);
+            edges.extend(lines.ranges().iter().flat_map(|range| [(range.first, 1), (range.last + 1, -1)]));
+        }
+        if tests.len() < 2 {
+            return;
+        }
+        edges.sort_unstable();
+        let (mut depth, mut most) = (0_usize, 0);
+        for (_, step) in edges {
+            depth = if step > 0 { depth + 1 } else { depth - 1 };
+            most = most.max(depth);
+        }
+        self.most = self.most.max(most);
+        if tests.len() >= FIRST_HIT_TESTS {
+            self.crowd += tests.len();
+            self.busiest += most;
+        }
+        self.sharing.extend(tests);
+    }
+
+    /// The greatest number of tests on one line, if the recording cannot be trusted.
+    fn first_hit_only(&self) -> Option<usize> {
+        let tests = self.sharing.len();
+        let is_single = self.most == 1 && tests >= FIRST_HIT_TESTS;
+        #[expect(clippy::cast_precision_loss, reason = "counts of tests, compared with a coarse ratio")]
+        let is_idle = self.crowd > 0 && (self.busiest as f64) < WORKERS_BUSIEST * self.crowd as f64;
+        let is_workers = tests >= WORKERS_TESTS && self.most <= WORKERS_MOST && self.most * 10 <= tests && is_idle;
+        (is_single || is_workers).then_some(self.most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(contexts: &[&str]) -> Vec<Option<String>> {
+        let contexts: Vec<String> = contexts.iter().map(|&name| name.to_owned()).collect();
+        owners(&contexts).into_iter().map(|owner| owner.map(Cow::into_owned)).collect()
+    }
+
+    #[test]
+    fn contexts_name_their_tests() {
+        let some = |id: &str| Some(id.to_owned());
+        assert_eq!(
+            owned(&["", "t.py::a|run", "t.py::a[x|y]|setup", "m.test_b"]),
+            [None, some("t.py::a"), some("t.py::a[x|y]"), some("m.test_b")]
+        );
+        assert_eq!(owned(&["ci", "ci|t.py::a|run", "nightly|t.py::a|run"]), [None, some("t.py::a"), some("t.py::a")]);
+        assert_eq!(owned(&["ci", "ci|m.test_b", "ci|m.test_c|run"]), [None, some("m.test_b"), some("m.test_c")]);
+    }
+}
