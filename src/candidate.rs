@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::change::{Change, Region, Source};
 use crate::id::{FileId, TestId};
-use crate::model::{FileView, Index, ModelError};
+use crate::model::{FileView, Index, ModelError, PostingList};
 use crate::observation::LineRange;
 use crate::optimize::{Instance, InstanceError, Level, Row, fixed_weights};
 use crate::signal;
@@ -97,22 +97,16 @@ fn each_signal<D: AsRef<[u8]>>(
     mut visit: impl FnMut(TestId, Level),
 ) -> Result<(), ModelError> {
     match &region.source {
-        Source::Block(file, block) => {
-            index.file(*file)?.block(*block)?.for_each(|posting| visit(posting.test, signal::RAN_THE_LINES))
-        }
+        Source::Block(file, block) => crowd(index.file(*file)?.block(*block)?, visit),
         Source::Symbol(file, lines) => {
             let (tests, recorded) = lines_run(index.file(*file)?, *lines)?;
-            tests.into_iter().for_each(|(test, run)| visit(test, signal::ran_part(run, recorded)));
+            let count = u32::try_from(tests.len()).unwrap_or(u32::MAX);
+            tests.into_iter().for_each(|(test, run)| visit(test, signal::ran_part(count, run, recorded)));
             Ok(())
         }
-        Source::File(file) => {
-            let view = index.file(*file)?;
-            let recorded = recorded_lines(&view);
-            view.touching()?.for_each(|posting| visit(posting.test, signal::touched(posting.signal, recorded)))
-        }
-        Source::Defines(file) => {
-            index.file(*file)?.defines()?.for_each(|posting| visit(posting.test, signal::RAN_THE_LINES))
-        }
+        // Module scope runs once, for all tests that touch the file: nothing recorded tells them apart.
+        Source::File(file) => crowd(index.file(*file)?.touching()?, visit),
+        Source::Defines(file) => crowd(index.file(*file)?.defines()?, visit),
         Source::Tests(tests) => {
             tests.iter().for_each(|&test| visit(test, signal::IS_THE_CHANGE));
             Ok(())
@@ -123,9 +117,10 @@ fn each_signal<D: AsRef<[u8]>>(
     }
 }
 
-fn recorded_lines(view: &FileView<'_>) -> f64 {
-    let runs = (0..view.run_count()).filter_map(|at| view.run(at));
-    runs.map(|run| f64::from(run.last.saturating_sub(run.first)) + 1.0).sum()
+/// The tests of a list, each worth what one of so many is.
+fn crowd(list: PostingList<'_>, mut visit: impl FnMut(TestId, Level)) -> Result<(), ModelError> {
+    let level = signal::ran_the_lines(list.count());
+    list.for_each(|posting| visit(posting.test, level))
 }
 
 /// How many of `lines` each test ran, and how many were recorded.

@@ -4,6 +4,7 @@
 mod blocks;
 mod lists;
 mod restore;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,6 +24,7 @@ use crate::observation::{FileFacts, FileKey, LineSet, Observations, TestFacts, T
 use crate::optimize::Level;
 
 pub use restore::restore;
+pub use update::{Tally, compare, update};
 
 /// Alignment of an archive in the records section.
 const RECORD_ALIGNMENT: usize = 16;

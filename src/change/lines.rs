@@ -57,7 +57,12 @@ pub(super) fn read<D: AsRef<[u8]>>(
     tally: &mut Tally,
 ) -> Result<(), ModelError> {
     let touched = known.view.touching()?.count() > 0;
-    let defines = known.view.defines()?.count() > 0;
+    // The tests of a deleted file are gone with it: nothing is left of them to run.
+    let deleted_tests = file.new_path.is_none() && known.view.defines()?.count() > 0;
+    let defines = !deleted_tests && known.view.defines()?.count() > 0;
+    if deleted_tests && !touched {
+        return Ok(());
+    }
     if index.root().features > 0 && feature::read(index, diff_file, file, known.path, tally)? && !touched {
         return Ok(());
     }
