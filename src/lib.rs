@@ -17,7 +17,9 @@
 pub mod build;
 pub mod candidate;
 pub mod change;
+pub mod cli;
 pub mod diff;
+pub mod error;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod id;

@@ -1,2 +1,9 @@
 //! The covopt command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A panic is a bug; it has printed its message by then, and the exit code says so too.
+    let run = std::panic::catch_unwind(|| covopt::cli::run(std::env::args_os()));
+    ExitCode::from(run.unwrap_or(covopt::error::exit::BUG))
+}

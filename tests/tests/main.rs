@@ -1,6 +1,7 @@
-//! The integration tests: one binary, one module per subject.
+//! The integration tests: one binary, a module for each thing that only the whole program can show.
 #![allow(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
+mod cli;
 mod diff_against_diffy;
 #[cfg(unix)]
 mod diff_against_git;

@@ -1,0 +1,168 @@
+//! `covopt changes`: how a diff is read.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::diff_input::{DiffInput, empty_hint};
+use super::model_source::Place;
+use super::{DiffArgs, ModelArgs, Outcome, ReportFormat, note, sink};
+use crate::change::{Change, Mapping};
+use crate::diff::{Diff, FileDiff};
+use crate::output::{UnmappedPart, escape};
+
+/// Flags of `changes`.
+#[derive(Debug, Args)]
+pub(super) struct ChangesArgs {
+    #[command(flatten)]
+    diff: DiffArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Match paths exactly, never by their ends
+    #[arg(long)]
+    strict_paths: bool,
+    /// For people or for machines
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    format: ReportFormat,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangesReport {
+    files: Vec<FileReport>,
+    unmapped: Vec<UnmappedPart>,
+}
+
+#[derive(Debug, Serialize)]
+struct FileReport {
+    old_path: Option<String>,
+    new_path: Option<String>,
+    status: &'static str,
+    added: u32,
+    removed: u32,
+    hunks: Vec<HunkReport>,
+    regions: Vec<RegionReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct HunkReport {
+    old_start: u32,
+    old_lines: u32,
+    new_start: u32,
+    new_lines: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct RegionReport {
+    kind: &'static str,
+    name: String,
+    lines: Vec<[u32; 2]>,
+    weight: f64,
+}
+
+/// Runs `changes`.
+pub(super) fn run(args: &ChangesArgs) -> Outcome {
+    let input = DiffInput::read(&args.diff.diff, "covopt changes")?;
+    let diff = input.parse()?;
+    let place = Place::find(&args.model)?;
+    let change = if place.named || place.model.exists() {
+        let model = place.open()?;
+        let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
+        Some(Change::read(&model.index, &diff, mapping).map_err(|error| model.error(error))?)
+    } else {
+        None
+    };
+    let report = report(&diff, change.as_ref());
+    if diff.files.is_empty() {
+        note(&empty_hint(&diff));
+    }
+    match args.format {
+        ReportFormat::Json => sink::write_json(None, &report),
+        ReportFormat::Text => sink::write(None, text(&report, change.is_some()).as_bytes()),
+    }
+}
+
+fn report(diff: &Diff<'_>, change: Option<&Change>) -> ChangesReport {
+    let unmapped = change.map_or(&[][..], |change| &change.unmapped);
+    let path = |at: usize| String::from_utf8_lossy(diff.files[at].path()).into_owned();
+    ChangesReport {
+        files: diff.files.iter().enumerate().map(|(at, file)| file_report(at, file, change)).collect(),
+        unmapped: unmapped
+            .iter()
+            .map(|part| UnmappedPart {
+                path: path(part.diff_file),
+                reason: part.reason.as_str(),
+                weight: part.weight,
+                matches: part.matches.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn file_report(at: usize, file: &FileDiff<'_>, change: Option<&Change>) -> FileReport {
+    let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    let regions = change.map_or(&[][..], |change| &change.regions);
+    FileReport {
+        old_path: file.old_path.as_deref().map(text),
+        new_path: file.new_path.as_deref().map(text),
+        status: file.status.as_str(),
+        added: file.added,
+        removed: file.removed,
+        hunks: file
+            .hunks
+            .iter()
+            .map(|hunk| HunkReport {
+                old_start: hunk.old.start,
+                old_lines: hunk.old.lines,
+                new_start: hunk.new.start,
+                new_lines: hunk.new.lines,
+            })
+            .collect(),
+        regions: regions
+            .iter()
+            .filter(|region| region.diff_file == at)
+            .map(|region| RegionReport {
+                kind: region.source.kind(),
+                name: region.name.clone(),
+                lines: region.lines.iter().map(|range| [range.first, range.last]).collect(),
+                weight: region.weight,
+            })
+            .collect(),
+    }
+}
+
+fn text(report: &ChangesReport, mapped: bool) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for file in &report.files {
+        let path = match (&file.old_path, &file.new_path) {
+            (Some(old), Some(new)) if old != new => format!("{} -> {}", escape(old), escape(new)),
+            (old, new) => escape(new.as_deref().or(old.as_deref()).unwrap_or_default()).into_owned(),
+        };
+        lines.push(format!("{:<9} {path}  +{} -{}", file.status, file.added, file.removed));
+        for hunk in &file.hunks {
+            let HunkReport { old_start, old_lines, new_start, new_lines } = hunk;
+            lines.push(format!("  hunk      -{old_start},{old_lines} +{new_start},{new_lines}"));
+        }
+        for region in &file.regions {
+            let ranges: Vec<String> = region
+                .lines
+                .iter()
+                .map(|[first, last]| if first == last { first.to_string() } else { format!("{first}-{last}") })
+                .collect();
+            let at = if ranges.is_empty() { String::new() } else { format!("  lines {}", ranges.join(", ")) };
+            lines.push(format!("  {:<9} {:>5.1} %  {}{at}", region.kind, region.weight * 100.0, escape(&region.name)));
+        }
+    }
+    for part in &report.unmapped {
+        lines.push(format!("unmapped  {:>5.1} %  {} ({})", part.weight * 100.0, escape(&part.path), part.reason));
+        lines.extend(part.matches.iter().map(|path| format!("            may be {}", escape(path))));
+    }
+    let files: BTreeSet<&str> = report.unmapped.iter().map(|part| part.path.as_str()).collect();
+    let count = report.files.len();
+    let regions: usize = report.files.iter().map(|file| file.regions.len()).sum();
+    lines.push(match mapped {
+        true => format!("{count} files, {regions} regions, {} files unmapped", files.len()),
+        false => format!("{count} files; no model, so no regions (`covopt build` makes one)"),
+    });
+    lines.join("\n") + "\n"
+}

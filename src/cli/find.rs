@@ -1,0 +1,99 @@
+//! Paths between the root, the directory one stands in, and what lies in a repository to build a model from.
+
+use std::path::{Component, Path, PathBuf};
+
+/// File names that builds, coverage tools and runners leave, relative to the root.
+const USUAL_FILES: [&str; 18] = [
+    ".coverage",
+    "coverage.json",
+    ".cache/coverage.json",
+    "coverage.jsonl",
+    "lcov.info",
+    "coverage.lcov",
+    "coverage/lcov.info",
+    "junit.xml",
+    "report.xml",
+    "test-results.xml",
+    "reports/junit.xml",
+    "test-results/junit.xml",
+    ".test_durations",
+    "durations.json",
+    "tags.jsonl",
+    "covopt.json",
+    "covopt.jsonl",
+    ".cache/junit.xml",
+];
+
+/// Folders that hold one report for each run or class, with the end of the reports' names.
+const USUAL_FOLDERS: [(&str, &str); 5] = [
+    ("target/surefire-reports", ".xml"),
+    ("build/test-results/test", ".xml"),
+    ("target/nextest/default", ".xml"),
+    ("target/nextest/ci", ".xml"),
+    (".covopt.d", ""),
+];
+
+/// The inputs that lie in the usual places below `root`, sorted.
+pub(super) fn usual_inputs(root: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        USUAL_FILES.iter().map(|name| root.join(name)).filter(|path| path.is_file()).collect();
+    // Parallel runs of coverage.py leave one database each.
+    found.extend(files_in(root, |name| name.starts_with(".coverage.")));
+    for (folder, end) in USUAL_FOLDERS {
+        found.extend(files_in(&root.join(folder), |name| name.ends_with(end)));
+    }
+    let bazel = root.join("bazel-testlogs");
+    if bazel.is_dir() {
+        found.push(bazel);
+    }
+    found.sort();
+    found
+}
+
+fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths
+        .filter(|path| path.is_file() && path.file_name().and_then(|name| name.to_str()).is_some_and(&wanted))
+        .collect()
+}
+
+/// The way from the directory one stands in to the root.
+pub(super) struct FromCwd {
+    below_root: Vec<String>,
+}
+
+/// `None` where one stands outside the root.
+pub(super) fn from_cwd_to(root: PathBuf) -> Option<FromCwd> {
+    let root = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root };
+    let here = std::fs::canonicalize(std::env::current_dir().ok()?).ok()?;
+    let below = here.strip_prefix(std::fs::canonicalize(root).ok()?).ok()?;
+    let name = |component: Component<'_>| component.as_os_str().to_str().map(str::to_owned);
+    Some(FromCwd { below_root: below.components().map(name).collect::<Option<_>>()? })
+}
+
+impl FromCwd {
+    /// A path of the root as one would name it from here.
+    pub(super) fn to(&self, path: &str) -> String {
+        let components: Vec<&str> = path.split('/').collect();
+        let shared = self.below_root.iter().zip(&components).take_while(|(a, b)| a == *b).count();
+        let shared = shared.min(components.len() - 1);
+        let mut way = vec![".."; self.below_root.len() - shared];
+        way.extend(&components[shared..]);
+        way.join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FromCwd;
+
+    #[test]
+    fn paths_are_told_from_where_one_stands() {
+        let here = FromCwd { below_root: vec!["services".to_owned(), "a".to_owned()] };
+        assert_eq!(here.to("services/a/tests/t.py"), "tests/t.py");
+        assert_eq!(here.to("services/b/t.py"), "../b/t.py");
+        assert_eq!(here.to("t.py"), "../../t.py");
+        assert_eq!(here.to("services"), "../../services");
+    }
+}

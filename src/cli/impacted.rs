@@ -1,0 +1,238 @@
+//! `covopt impacted`: every test that a diff can reach, or exit 2 where the whole suite is wiser.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::diff_input::{DiffInput, empty_hint};
+use super::model_source::{Model, Place};
+use super::tree::Tree;
+use super::{DiffArgs, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, sink, units};
+use crate::candidate;
+use crate::change::{Change, Mapping};
+use crate::diff::Diff;
+use crate::error::{Error, exit};
+use crate::policy::{self, FullRun};
+
+/// Where pytest keeps the tests that failed last, below the root.
+const PYTEST_LAST_FAILED: &str = ".pytest_cache/v/cache/lastfailed";
+
+/// Flags of `impacted`.
+#[derive(Debug, Args)]
+pub(super) struct ImpactedArgs {
+    /// The impacted share of the suite above which all of it should run [default: 0.4, or IMPACTED_THRESHOLD]
+    #[arg(long, value_name = "SHARE", value_parser = units::share)]
+    threshold: Option<f64>,
+    /// Match paths exactly, never by their ends
+    #[arg(long)]
+    strict_paths: bool,
+    /// Any change in a `tests` folder asks for the whole suite
+    #[arg(long)]
+    strict_tests: bool,
+    /// Tests that failed last: pytest's `lastfailed`, a JSON list, or one id a line [default: pytest's cache]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_last_failed")]
+    last_failed: Option<PathBuf>,
+    /// Leave out tests only because they failed last
+    #[arg(long)]
+    no_last_failed: bool,
+    /// Do not look at the tree for tests that are gone
+    #[arg(long)]
+    no_tree: bool,
+    #[command(flatten)]
+    diff: DiffArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    verbosity: VerbosityArgs,
+}
+
+/// What `impacted` found; `--format json` prints it.
+#[derive(Debug, Default, Serialize)]
+struct ImpactedReport {
+    tests: Vec<String>,
+    impacted_count: usize,
+    total_in_map: u32,
+    p: f64,
+    threshold: f64,
+    fallback_reason: Option<&'static str>,
+    failed_before: usize,
+    unmapped: Vec<String>,
+    dropped: usize,
+    selector_ms: f64,
+}
+
+/// Runs `impacted`.
+pub(super) fn run(args: &ImpactedArgs) -> Outcome {
+    let start = Instant::now();
+    sink::prepare(args.output.output.as_deref())?;
+    let threshold = units::threshold(args.threshold)?;
+    let input = DiffInput::read(&args.diff.diff, "covopt impacted")?;
+    let diff = input.parse()?;
+    let place = Place::find(&args.model)?;
+    let mut report = ImpactedReport { threshold, ..ImpactedReport::default() };
+    if !place.named && !place.model.exists() {
+        report.fallback_reason = Some("no_map");
+        let why = format!("there is no model at `{}`; make one with `covopt build`", place.model.display());
+        return answer(args, report, Some(&why), start);
+    }
+    let model = place.open()?;
+    let mut tree = (!args.no_tree).then(|| Tree::new(&place.root, &diff));
+    let full_run = find(args, &model, &diff, tree.as_mut(), &mut report)?;
+    if let Some(full_run) = full_run {
+        report.fallback_reason = Some(full_run.reason());
+        return answer(args, report, Some(&full_run.explanation()), start);
+    }
+    add_failed_before(args, &place.root, tree.as_ref(), &mut report)?;
+    if !args.verbosity.quiet && diff.files.is_empty() {
+        note(&empty_hint(&diff));
+    }
+    answer(args, report, None, start)
+}
+
+/// Fills the report with the impacted tests, or says why all should run.
+fn find(
+    args: &ImpactedArgs,
+    model: &Model,
+    diff: &Diff<'_>,
+    tree: Option<&mut Tree>,
+    report: &mut ImpactedReport,
+) -> Result<Option<FullRun>, Error> {
+    let failed = |error| model.error(error);
+    report.total_in_map = model.index.root().tests;
+    if diff.files.is_empty() {
+        return Ok(None);
+    }
+    if report.total_in_map == 0 {
+        return Ok(Some(FullRun::EmptyModel));
+    }
+    let paths = diff.files.iter().flat_map(|file| [file.old_path.as_deref(), file.new_path.as_deref()]);
+    let mut paths = paths.flatten().map(|path| String::from_utf8_lossy(path));
+    if let Some(path) = paths.find(|path| policy::needs_full_run(path, args.strict_tests)) {
+        return Ok(Some(FullRun::File(path.into_owned())));
+    }
+    let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: true };
+    let change = Change::read(&model.index, diff, mapping).map_err(failed)?;
+    let unmapped: BTreeSet<&[u8]> = change.unmapped.iter().map(|part| diff.files[part.diff_file].path()).collect();
+    report.unmapped = unmapped.into_iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+    let tests = candidate::impacted(&model.index, &change).map_err(failed)?;
+    report.impacted_count = tests.len();
+    report.p = tests.len() as f64 / f64::from(report.total_in_map);
+    let nothing_visible = change.regions.is_empty() && change.unmapped.is_empty();
+    if tests.is_empty() && !nothing_visible {
+        return Ok(Some(FullRun::NothingSelected));
+    }
+    if report.p > report.threshold {
+        return Ok(Some(FullRun::AboveThreshold { share: report.p, threshold: report.threshold }));
+    }
+    let mut tree = tree;
+    for test in tests {
+        let id = match tree.as_deref_mut() {
+            Some(tree) => tree.current_id(&model.index, test).map_err(failed)?,
+            None => Some(model.index.test_name(test).map_err(failed)?),
+        };
+        match id {
+            Some(id) => report.tests.push(id),
+            None => report.dropped += 1,
+        }
+    }
+    Ok(None)
+}
+
+/// Adds the tests that failed last, which are always among the impacted.
+fn add_failed_before(
+    args: &ImpactedArgs,
+    root: &Path,
+    tree: Option<&Tree>,
+    report: &mut ImpactedReport,
+) -> Result<(), Error> {
+    if args.no_last_failed {
+        return Ok(());
+    }
+    let path = args.last_failed.clone().unwrap_or_else(|| root.join(PYTEST_LAST_FAILED));
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if args.last_failed.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(Error::Read {
+                path: format!("`{}`", path.display()),
+                error,
+                remedy: "; name the file of the tests that failed last, or pass --no-last-failed",
+            });
+        }
+    };
+    let known: BTreeSet<String> = report.tests.iter().cloned().collect();
+    for id in failed_ids(&text) {
+        report.failed_before += 1;
+        if !known.contains(&id) && tree.is_none_or(|tree| tree.holds_id(&id)) {
+            report.tests.push(id);
+        }
+    }
+    Ok(())
+}
+
+/// The ids in a file of failed tests, sorted: pytest's JSON object, a JSON list, or lines.
+fn failed_ids(text: &str) -> BTreeSet<String> {
+    if let Ok(map) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
+        let failed = map.into_iter().filter(|(_, failed)| *failed != serde_json::Value::Bool(false));
+        return failed.map(|(id, _)| id).collect();
+    }
+    if let Ok(list) = serde_json::from_str::<Vec<String>>(text) {
+        return list.into_iter().collect();
+    }
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// Prints ids or JSON, and the metrics.
+fn answer(args: &ImpactedArgs, mut report: ImpactedReport, why: Option<&str>, start: Instant) -> Outcome {
+    if why.is_some() {
+        report.tests.clear();
+    }
+    report.selector_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let ids: Vec<&str> = report.tests.iter().map(String::as_str).collect();
+    sink::write_ids(&args.output, &ids, &report)?;
+    if !args.verbosity.quiet {
+        note(&format!(
+            "impacted_count={} total_in_map={} p={:.3} selector_ms={:.2} fallback_reason={}",
+            report.impacted_count,
+            report.total_in_map,
+            report.p,
+            report.selector_ms,
+            report.fallback_reason.unwrap_or("none")
+        ));
+        sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint));
+        if let Some(why) = why {
+            note(&format!("run the whole suite: {why} (exit 2)"));
+        }
+        if report.failed_before > 0 && why.is_none() {
+            note(&format!("{} tests failed before and are among them", report.failed_before));
+        }
+        if report.dropped > 0 {
+            note(&format!("{} tests dropped that the tree no longer has", report.dropped));
+        }
+        if args.verbosity.verbose {
+            report.unmapped.iter().for_each(|path| note(&format!("unmapped: {path}")));
+        } else if !report.unmapped.is_empty() {
+            note(&format!("{} changed files are unknown to the model (--verbose names them)", report.unmapped.len()));
+        }
+    }
+    Ok(if why.is_some() { exit::FULL_RUN } else { exit::DONE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed_ids;
+
+    #[test]
+    fn failures_are_read_in_three_forms() {
+        let ids = |text| failed_ids(text).into_iter().collect::<Vec<_>>();
+        assert_eq!(ids(r#"{"t.py::b": true, "t.py::a": true, "t.py::c": false}"#), ["t.py::a", "t.py::b"]);
+        assert_eq!(ids(r#"["t.py::b"]"#), ["t.py::b"]);
+        assert_eq!(ids("t.py::b[x y]\n\n t.py::a \n"), ["t.py::a", "t.py::b[x y]"]);
+        assert_eq!(ids(""), [""; 0]);
+    }
+}

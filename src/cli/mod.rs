@@ -1,0 +1,177 @@
+//! The command line: one file a subcommand. With [`crate::mmap`] the only room that touches the world.
+
+mod base;
+mod build;
+mod changes;
+mod diff_input;
+mod find;
+mod impacted;
+mod inspect;
+mod model_source;
+mod repository;
+mod select;
+mod sink;
+mod tree;
+mod units;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::{Error, exit};
+
+/// What a finished command means for its caller: 0, or 2 for "run the whole suite".
+type Outcome = Result<u8, Error>;
+
+/// Reads a diff, prints the few tests most likely to catch a defect in it.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "Budgeted test selection: reads a diff, prints the few tests most likely to catch a defect in it",
+    after_help = "Exit codes: 0 done; 2 run the whole suite; 64 usage; 65 malformed diff or input; 66 missing or unreadable \
+                  input or model; 70 a bug in covopt; 73 cannot write; 74 I/O error; 78 bad configuration.\n\n\
+                  Example: git diff | covopt select -t 10 -0 | xargs -0 -r pytest"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the tests that best check a diff within a budget of seconds, best first
+    Select(select::SelectArgs),
+    /// Print every test that a diff can reach, or exit 2 where the whole suite is wiser
+    Impacted(impacted::ImpactedArgs),
+    /// Make or refresh the model from coverage, reports and JSON, as given or as found
+    Build(build::BuildArgs),
+    /// Show how a diff is read: files, hunks and the regions they touch
+    Changes(changes::ChangesArgs),
+    /// Show what is in a model
+    Inspect(inspect::InspectArgs),
+    /// Check every byte of a model
+    Verify(verify::VerifyArgs),
+    /// Print the commit that a model describes
+    Base(base::BaseArgs),
+}
+
+/// Where the model is.
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// The model; by default the nearest `.covopt` upwards, within the work tree
+    #[arg(long, value_name = "FILE", env = "COVOPT_MODEL")]
+    model: Option<PathBuf>,
+    /// The tree that the model describes; by default where the model stands
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+/// Where the diff is.
+#[derive(Debug, Args)]
+struct DiffArgs {
+    /// The diff; `-` is standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    diff: PathBuf,
+}
+
+/// How much is said on standard error.
+#[derive(Debug, Args)]
+struct VerbosityArgs {
+    /// Print the figures behind the answer to standard error
+    #[arg(short, long)]
+    verbose: bool,
+    /// Print nothing but errors to standard error
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+/// Where and how ids are printed.
+#[derive(Debug, Args)]
+struct OutputArgs {
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t = IdFormat::Lines)]
+    format: IdFormat,
+    /// Short for `--format null`: for `xargs -0`
+    #[arg(short = '0', conflicts_with = "format")]
+    null: bool,
+    /// Write the answer to this file, which is emptied first; by default standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    fn format(&self) -> IdFormat {
+        if self.null { IdFormat::Null } else { self.format }
+    }
+}
+
+/// How ids are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum IdFormat {
+    /// One id a line
+    Lines,
+    /// One JSON object
+    Json,
+    /// Each id followed by NUL
+    Null,
+}
+
+/// How a report for people or machines is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// Runs the command line and gives the exit code. Errors are on standard error by then.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &arguments),
+    };
+    let outcome = match cli.command {
+        Command::Select(args) => select::run(&args),
+        Command::Impacted(args) => impacted::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Changes(args) => changes::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Base(args) => base::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            error.exit_code()
+        }
+    }
+}
+
+/// Help and version are success; anything else that clap refuses is 64, because its own code, 2, means "run everything"
+/// here. An output file that the refused line names is emptied all the same, so that no old ids are taken for new ones.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    if !error.use_stderr() {
+        return if error.print().is_ok() { exit::DONE } else { exit::IO };
+    }
+    sink::empty_named_output(arguments);
+    let _ = error.print(); // There is nowhere left to complain to.
+    exit::USAGE
+}
+
+/// Prints a line on standard error, with what could fool a terminal escaped. A closed standard error is not a failure.
+fn say(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let escaped = crate::output::escape_lines(text);
+    let _ = stderr.write_all(escaped.as_bytes()).and_then(|()| stderr.write_all(b"\n"));
+}
+
+/// [`say`], as `covopt: text`.
+fn note(text: &str) {
+    say(&format!("covopt: {text}"));
+}

@@ -1,0 +1,198 @@
+//! The model that answers: named, found upwards, or built because there is none.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use memmap2::Mmap;
+use rkyv::util::AlignedVec;
+
+use super::ModelArgs;
+use super::build::{self, Found};
+use super::note;
+use super::repository::Repository;
+use crate::error::Error;
+use crate::mmap;
+use crate::model::{Index, ModelError};
+
+/// The file that holds a model.
+pub(super) const MODEL_NAME: &str = ".covopt";
+
+/// The bytes of a model: mapped from its file, or just built and not written.
+#[derive(Debug)]
+pub(super) enum ModelBytes {
+    Mapped(Mmap),
+    Built(AlignedVec<64>),
+}
+
+impl AsRef<[u8]> for ModelBytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            ModelBytes::Mapped(map) => map,
+            ModelBytes::Built(bytes) => bytes,
+        }
+    }
+}
+
+/// Where a model is looked for.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The model file, whether it is there or not.
+    pub(super) model: PathBuf,
+    /// Whether a person or the environment named it.
+    pub(super) named: bool,
+    /// The tree it describes.
+    pub(super) root: PathBuf,
+    /// The work tree one stands in.
+    pub(super) repository: Option<Repository>,
+    /// Whether one stands below the root, so that a runner started here would not find the ids.
+    pub(super) below_root: bool,
+}
+
+impl Place {
+    /// Finds the nearest `.covopt` upwards, no further than the root of the work tree; in a linked work tree, then that
+    /// of the main one. Where there is none, this is where one would be made.
+    pub(super) fn find(args: &ModelArgs) -> Result<Self, Error> {
+        let here = std::env::current_dir().map_err(|error| Error::Read {
+            path: ".".to_owned(),
+            error,
+            remedy: "; change to a folder that exists",
+        })?;
+        let repository = Repository::around(args.root.as_deref().unwrap_or(&here));
+        if let Some(model) = &args.model {
+            let beside = model.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let root = args.root.clone().unwrap_or_else(|| beside.to_owned());
+            return Ok(Self { model: model.clone(), named: true, root, repository, below_root: false });
+        }
+        let start = args.root.clone().unwrap_or(here);
+        let top = repository.as_ref().map_or_else(|| start.clone(), |repository| repository.root.clone());
+        let real_start = std::fs::canonicalize(&start).unwrap_or_else(|_| start.clone());
+        let upwards = real_start.ancestors().take_while(|folder| folder.starts_with(&top));
+        let holds_model = |folder: &&Path| folder.join(MODEL_NAME).is_file();
+        let root = |folder: &Path| args.root.clone().unwrap_or_else(|| folder.to_owned());
+        let place = |folder: &Path, root: PathBuf, repository| Self {
+            model: folder.join(MODEL_NAME),
+            named: false,
+            below_root: args.root.is_none() && real_start != root,
+            root,
+            repository,
+        };
+        if let Some(folder) = upwards.into_iter().find(holds_model) {
+            return Ok(place(folder, root(folder), repository));
+        }
+        let main = repository.as_ref().and_then(Repository::main_root).filter(|main| holds_model(&main.as_path()));
+        Ok(match main {
+            Some(main) => place(&main, root(&top), repository),
+            None => place(&top, root(&top), repository),
+        })
+    }
+
+    /// Opens the model.
+    pub(super) fn open(&self) -> Result<Model, Error> {
+        let mapped = mmap::open(&self.model).map_err(|error| match error {
+            mmap::OpenError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Error::NoModel(format!("no model at `{}`; make one with `covopt build`", self.model.display()))
+            }
+            error => Error::Open { path: self.model.clone(), error },
+        })?;
+        Ok(Model { index: mapped.map_data(ModelBytes::Mapped), path: self.model.clone(), built_now: false })
+    }
+}
+
+/// An open model.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) index: Index<ModelBytes>,
+    pub(super) path: PathBuf,
+    pub(super) built_now: bool,
+}
+
+impl Model {
+    /// Adds the path to what the model says of itself.
+    pub(super) fn error(&self, error: ModelError) -> Error {
+        Error::Model { path: self.path.clone(), error }
+    }
+}
+
+/// Whether and for how long a first model may be built inside another command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FirstBuild {
+    pub(super) allowed: bool,
+    pub(super) limit: Duration,
+}
+
+/// Opens the model at `place`, or builds a first one from what is found in the tree.
+pub(super) fn open_or_build(place: &Place, first: FirstBuild, changed: &[String], quiet: bool) -> Result<Model, Error> {
+    if place.named || place.model.exists() {
+        return place.open();
+    }
+    let command = format!("covopt build --root {}", shell_word(&place.root));
+    if !first.allowed {
+        return Err(Error::NoModel(format!(
+            "no model at `{}`, and building one is turned off; make one with `{command}`",
+            place.model.display()
+        )));
+    }
+    let bytes = build_within(place, first.limit, changed, &command, quiet)?;
+    let written = build::replace(&place.model, &bytes);
+    if !quiet {
+        match &written {
+            Ok(()) => note(&format!("wrote a first model to `{}`", place.model.display())),
+            Err(error) => note(&format!("{error}; going on from memory")),
+        }
+        let ignored = place.repository.as_ref().is_none_or(|repository| repository.ignores(MODEL_NAME));
+        if written.is_ok() && !ignored {
+            note(&format!("hint: git does not ignore `{MODEL_NAME}`; add it to .gitignore"));
+        }
+    }
+    let index =
+        Index::open(ModelBytes::Built(bytes)).map_err(|error| Error::Model { path: place.model.clone(), error })?;
+    Ok(Model { index, path: place.model.clone(), built_now: true })
+}
+
+/// Builds on a thread of its own, so that a tree too large for the limit never freezes its caller: past the limit the
+/// process ends with the error, and the thread with it, before anything is written.
+fn build_within(
+    place: &Place,
+    limit: Duration,
+    changed: &[String],
+    command: &str,
+    quiet: bool,
+) -> Result<AlignedVec<64>, Error> {
+    let root = place.root.clone();
+    let repository = place.repository.clone();
+    let changed = changed.to_vec();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let built = Found::look(&root).map(|found| found.build(&root, repository.as_ref(), &changed));
+        // The receiver is gone once the limit has passed.
+        let _ = sender.send(built);
+    });
+    match receiver.recv_timeout(limit) {
+        Ok(Some(Ok(built))) => {
+            if !quiet {
+                built.report();
+            }
+            Ok(built.bytes)
+        }
+        Ok(Some(Err(error))) => Err(error),
+        Ok(None) => Err(Error::NoModel(format!(
+            "no model at `{}`, and nothing in `{}` to build one from; record coverage (`pytest --cov --cov-context=test`) and \
+             run `{command}`",
+            place.model.display(),
+            place.root.display()
+        ))),
+        Err(_) => Err(Error::NoModel(format!(
+            "no model at `{}`, and building one takes longer than {} s; run `{command}` once",
+            place.model.display(),
+            limit.as_secs_f64()
+        ))),
+    }
+}
+
+/// A path as a shell takes it back.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@%:,=".contains(&byte));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,436 @@
+//! `covopt select`: the budgeted selection.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::diff_input::{DiffInput, empty_hint};
+use super::model_source::{FirstBuild, Model, Place, open_or_build};
+use super::tree::Tree;
+use super::units::{Budget, budget, seconds_of};
+use super::{DiffArgs, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
+use crate::candidate::{self, Candidates};
+use crate::change::{Change, Mapping};
+use crate::diff::Diff;
+use crate::error::{Error, exit};
+use crate::id::TestId;
+use crate::optimize::{self, Options, Selection, as_fraction};
+use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, group_digits};
+use crate::policy::Status;
+
+/// Flags of `select`.
+#[derive(Debug, Args)]
+pub(super) struct SelectArgs {
+    /// The budget: `10`, `1.5`, `90s`, `2m`, or `20%` of the suite
+    #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget)]
+    budget: Budget,
+    /// Choose among the N best candidates after initial scoring
+    #[arg(short = 'n', value_name = "N")]
+    candidates: Option<usize>,
+    #[command(flatten)]
+    diff: DiffArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    verbosity: VerbosityArgs,
+    /// Spend what is left of the budget on further tests, the nearest to the change first
+    #[arg(long)]
+    fill: bool,
+    /// Match paths exactly, never by their ends
+    #[arg(long)]
+    strict_paths: bool,
+    /// Do not look at the tree for tests that are gone: for a model used away from its tree
+    #[arg(long)]
+    no_tree: bool,
+    /// Do not build a first model where there is none
+    #[arg(long, env = "COVOPT_NO_BUILD", value_parser = clap::builder::FalseyValueParser::new())]
+    no_build: bool,
+    /// How many seconds building a first model may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = limit)]
+    build_limit: f64,
+    /// What an empty diff means: `ok` selects nothing, `fail` exits with 2
+    #[arg(long, value_enum, default_value_t = EmptyDiff::Ok)]
+    empty_diff: EmptyDiff,
+    /// What printed paths are relative to
+    #[arg(long, value_enum, default_value_t = IdBase::Root)]
+    ids: IdBase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum EmptyDiff {
+    Ok,
+    Fail,
+}
+
+/// What the paths in printed ids are relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum IdBase {
+    /// The root of the repository
+    Root,
+    /// The directory one stands in
+    Cwd,
+}
+
+fn limit(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected seconds".to_owned())?;
+    if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("expected 0 to 1e9 seconds".to_owned()) }
+}
+
+/// What was chosen, before it has names.
+struct Choice {
+    candidates: Candidates,
+    selection: Selection,
+    /// The picks by test, with the id that the tree knows each by.
+    named: Vec<(TestId, String)>,
+    /// Tests that fill the budget without a signal.
+    filled: Vec<(String, u64)>,
+    dropped: usize,
+}
+
+/// Runs `select`.
+pub(super) fn run(args: &SelectArgs) -> Outcome {
+    let start = Instant::now();
+    sink::prepare(args.output.output.as_deref())?;
+    let input = DiffInput::read(&args.diff.diff, "covopt select -t 10")?;
+    let diff = input.parse()?;
+    let place = Place::find(&args.model)?;
+    if diff.files.is_empty() && !place.named && !place.model.exists() {
+        return answer(args, &Report::without_model(args), &empty_hint(&diff), start);
+    }
+    let first = FirstBuild { allowed: !args.no_build, limit: Duration::from_secs_f64(args.build_limit) };
+    let changed: Vec<String> =
+        diff.files.iter().map(|file| String::from_utf8_lossy(file.path()).into_owned()).collect();
+    let model = open_or_build(&place, first, &changed, args.verbosity.quiet)?;
+    let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
+    let change = Change::read(&model.index, &diff, mapping).map_err(|error| model.error(error))?;
+    let budget_us = args.budget.microseconds(model.index.root().total_cost_us);
+    let mut tree = (!args.no_tree).then(|| Tree::new(&place.root, &diff));
+    let choice = choose(args, &place, &model, &change, budget_us, tree.as_mut())?;
+    let report = Report { args, diff: &diff, model: &model, change: &change, choice: &choice, budget_us };
+    let (report, mut line) = report.make(tree.as_ref().map_or(0, |tree| tree.changed_since));
+    if place.below_root && args.ids == IdBase::Root && !report.tests.is_empty() {
+        line.push_str(&format!("; ids are relative to `{}`: run there, or use --ids cwd", place.root.display()));
+    }
+    answer(args, &report, &line, start)
+}
+
+/// Selects, drops what the tree no longer has, and spends its budget again until all is there.
+fn choose(
+    args: &SelectArgs,
+    place: &Place,
+    model: &Model,
+    change: &Change,
+    budget_us: u64,
+    mut tree: Option<&mut Tree>,
+) -> Result<Choice, Error> {
+    let index = &model.index;
+    let mut gone: HashSet<TestId> = HashSet::new();
+    let options = Options { budget_us: Some(budget_us), candidates: args.candidates, fill: args.fill };
+    loop {
+        let candidates = candidate::gather(index, change, &gone).map_err(|error| match error {
+            candidate::CandidateError::Model(error) => model.error(error),
+            error => Error::Candidates(error),
+        })?;
+        let selection = optimize::select(&candidates.instance, &options);
+        let picked: Vec<TestId> =
+            selection.picks.iter().map(|pick| candidates.tests[pick.candidate as usize]).collect();
+        let named = name_all(model, &picked)?;
+        if place.named
+            && args.model.root.is_none()
+            && tree.as_ref().is_some_and(|tree| !tree.holds_any(named.iter().map(|(_, id)| id.as_str())))
+        {
+            tree = None; // A model away from its tree: there is nothing to check its ids against.
+        }
+        let before = gone.len();
+        let named = still_there(model, named, tree.as_deref_mut(), &mut gone)?;
+        if gone.len() > before {
+            continue;
+        }
+        let filled = if args.fill {
+            fill(model, change, &picked, budget_us.saturating_sub(selection.cost_us()), tree, &mut gone)?
+        } else {
+            Vec::new()
+        };
+        return Ok(Choice { candidates, selection, named, filled, dropped: gone.len() });
+    }
+}
+
+fn name_all(model: &Model, tests: &[TestId]) -> Result<Vec<(TestId, String)>, Error> {
+    let name = |&test: &TestId| model.index.test_name(test).map(|name| (test, name));
+    tests.iter().map(name).collect::<Result<_, _>>().map_err(|error| model.error(error))
+}
+
+/// The tests that the tree still has, by the ids it has them under; the others join `gone`.
+fn still_there(
+    model: &Model,
+    named: Vec<(TestId, String)>,
+    tree: Option<&mut Tree>,
+    gone: &mut HashSet<TestId>,
+) -> Result<Vec<(TestId, String)>, Error> {
+    let Some(tree) = tree else { return Ok(named) };
+    let mut there = Vec::with_capacity(named.len());
+    for (test, _) in named {
+        match tree.current_id(&model.index, test).map_err(|error| model.error(error))? {
+            Some(id) => there.push((test, id)),
+            None => {
+                gone.insert(test);
+            }
+        }
+    }
+    Ok(there)
+}
+
+/// Spends what is left of the budget on the tests nearest to the change.
+fn fill(
+    model: &Model,
+    change: &Change,
+    picked: &[TestId],
+    mut left_us: u64,
+    mut tree: Option<&mut Tree>,
+    gone: &mut HashSet<TestId>,
+) -> Result<Vec<(String, u64)>, Error> {
+    let taken: HashSet<TestId> = picked.iter().copied().collect();
+    let nearest = candidate::nearest(&model.index, change, &taken).map_err(|error| model.error(error))?;
+    let mut filled = Vec::new();
+    for (test, cost_us) in nearest {
+        if cost_us > left_us || gone.contains(&test) {
+            continue;
+        }
+        let named = name_all(model, &[test])?;
+        if let Some((_, id)) = still_there(model, named, tree.as_deref_mut(), gone)?.pop() {
+            left_us -= cost_us;
+            filled.push((id, cost_us));
+        }
+    }
+    Ok(filled)
+}
+
+/// Everything that the answer is made of.
+struct Report<'a> {
+    args: &'a SelectArgs,
+    diff: &'a Diff<'a>,
+    model: &'a Model,
+    change: &'a Change,
+    choice: &'a Choice,
+    budget_us: u64,
+}
+
+impl Report<'_> {
+    /// The answer to an empty diff where there is no model.
+    fn without_model(args: &SelectArgs) -> SelectReport {
+        SelectReport {
+            status: Status::EmptyDiff,
+            evidence: "none",
+            built_now: false,
+            tests: Vec::new(),
+            budget_s: seconds_of(args.budget.microseconds(0)),
+            cost_s: 0.0,
+            utility: 0.0,
+            upper_bound: 0.0,
+            certificate: 1.0,
+            residual_risk: 0.0,
+            unreachable_risk: 0.0,
+            unmapped: Vec::new(),
+            regions: 0,
+            candidates: 0,
+            impacted: 0,
+            total: 0,
+            dropped: 0,
+            smallest_useful_s: None,
+            elapsed_ms: 0.0,
+            model: None,
+        }
+    }
+
+    fn status(&self) -> Status {
+        if self.diff.files.is_empty() {
+            Status::EmptyDiff
+        } else if !self.choice.named.is_empty() || !self.choice.filled.is_empty() {
+            Status::Selected
+        } else if !self.choice.candidates.instance.is_empty() {
+            Status::NothingFits
+        } else if self.change.regions.is_empty() && self.change.unmapped.is_empty() {
+            Status::NothingRelevant
+        } else {
+            Status::UnknownChange
+        }
+    }
+
+    /// The figures, and the line that says what they come to.
+    fn make(&self, changed_since: usize) -> (SelectReport, String) {
+        let selection = &self.choice.selection;
+        let root = self.model.index.root();
+        let tests = self.tests();
+        let status = self.status();
+        // An empty change carries no risk; any other carries what its tests do not catch.
+        let utility = as_fraction(selection.utility);
+        let risk = |caught: f64| if status == Status::EmptyDiff { 0.0 } else { 1.0 - caught };
+        let report = SelectReport {
+            status,
+            evidence: evidence(root.tests_recorded > 0, root.tests_declared > 0),
+            built_now: self.model.built_now,
+            budget_s: seconds_of(self.budget_us),
+            cost_s: tests.last().map_or(0.0, |test| test.cumulative_s),
+            utility,
+            upper_bound: as_fraction(selection.upper_bound),
+            certificate: selection.certificate(),
+            residual_risk: risk(utility),
+            unreachable_risk: risk(as_fraction(selection.reachable)),
+            unmapped: self.unmapped(),
+            regions: self.change.regions.len(),
+            candidates: self.choice.candidates.tests.len(),
+            impacted: self.choice.candidates.tests.len(),
+            total: root.tests,
+            dropped: self.choice.dropped,
+            smallest_useful_s: (status == Status::NothingFits)
+                .then(|| self.choice.candidates.instance.cheapest_useful_cost_us().map(seconds_of))
+                .flatten(),
+            elapsed_ms: 0.0,
+            model: Some(ModelSource {
+                path: self.model.path.display().to_string(),
+                version: self.model.index.version(),
+                base: root.base.clone(),
+            }),
+            tests,
+        };
+        let line = self.line(&report, changed_since);
+        (report, line)
+    }
+
+    fn tests(&self) -> Vec<ChosenTest> {
+        let prefix = (self.args.ids == IdBase::Cwd).then(|| super::find::from_cwd_to(self.model_root())).flatten();
+        let named = |id: &str| match (&prefix, crate::id::path_in_test_id(id)) {
+            (Some(prefix), Some(path)) => format!("{}{}", prefix.to(path), &id[path.len()..]),
+            _ => id.to_owned(),
+        };
+        let selection = &self.choice.selection;
+        let mut tests: Vec<ChosenTest> = selection
+            .picks
+            .iter()
+            .zip(&self.choice.named)
+            .map(|(pick, (_, id))| {
+                let cost_us = self.choice.candidates.instance.costs_us()[pick.candidate as usize];
+                let gain = as_fraction(pick.gain);
+                ChosenTest {
+                    id: named(id),
+                    cost_s: seconds_of(cost_us),
+                    gain,
+                    score: gain / seconds_of(cost_us.max(optimize::COST_FLOOR_US)),
+                    cumulative_s: seconds_of(pick.cumulative_cost_us),
+                    cumulative_utility: as_fraction(pick.cumulative_utility),
+                    background: pick.background,
+                }
+            })
+            .collect();
+        let mut cumulative_us = selection.cost_us();
+        for (id, cost_us) in &self.choice.filled {
+            cumulative_us += cost_us;
+            tests.push(ChosenTest {
+                id: named(id),
+                cost_s: seconds_of(*cost_us),
+                gain: 0.0,
+                score: 0.0,
+                cumulative_s: seconds_of(cumulative_us),
+                cumulative_utility: as_fraction(selection.utility),
+                background: true,
+            });
+        }
+        tests
+    }
+
+    fn model_root(&self) -> std::path::PathBuf {
+        let beside = self.model.path.parent().map(std::path::Path::to_owned).unwrap_or_default();
+        self.args.model.root.clone().unwrap_or(beside)
+    }
+
+    fn unmapped(&self) -> Vec<UnmappedPart> {
+        let path = |at: usize| self.diff.files.get(at).map(|file| String::from_utf8_lossy(file.path()).into_owned());
+        self.change
+            .unmapped
+            .iter()
+            .map(|part| UnmappedPart {
+                path: path(part.diff_file).unwrap_or_default(),
+                reason: part.reason.as_str(),
+                weight: part.weight,
+                matches: part.matches.clone(),
+            })
+            .collect()
+    }
+
+    /// The one line on standard error.
+    fn line(&self, report: &SelectReport, changed_since: usize) -> String {
+        let mut parts = vec![match report.status {
+            Status::EmptyDiff => empty_hint(self.diff),
+            Status::NothingRelevant => "nothing to select: the diff changes no line that a test could see".to_owned(),
+            Status::UnknownChange => "the model knows no test for this change; run the whole suite (exit 2)".to_owned(),
+            Status::NothingFits => format!(
+                "none of the {} tests for this change fits {}; the smallest useful budget is -t {}",
+                group_digits(report.candidates as u64),
+                output::seconds(report.budget_s),
+                report.smallest_useful_s.unwrap_or(0.0)
+            ),
+            Status::Selected => format!(
+                "{} of {} tests, {} of {}",
+                group_digits(report.tests.len() as u64),
+                group_digits(report.total.into()),
+                output::seconds(report.cost_s),
+                output::seconds(report.budget_s)
+            ),
+        }];
+        if report.status == Status::Selected {
+            let mut model = format!("{} model", report.evidence);
+            if report.built_now {
+                model.push_str(", built now");
+            }
+            if changed_since > 0 {
+                model.push_str(&format!(", {changed_since} test files changed since"));
+            }
+            parts.push(model);
+        }
+        if report.dropped > 0 {
+            parts.push(format!("{} tests dropped that the tree no longer has", report.dropped));
+        }
+        let unmapped: HashSet<&str> = report.unmapped.iter().map(|part| part.path.as_str()).collect();
+        if !unmapped.is_empty() {
+            parts.push(format!("{} files unmapped", unmapped.len()));
+        }
+        let root = self.model.index.root();
+        if report.status == Status::Selected && root.tests_with_cost == 0 {
+            parts.push("costs unknown: no input states any, so the budget is not kept".to_owned());
+        }
+        parts.join("; ")
+    }
+}
+
+fn evidence(recorded: bool, declared: bool) -> &'static str {
+    match (recorded, declared) {
+        (true, true) => "mixed",
+        (true, false) => "recorded",
+        (false, true) => "declared",
+        (false, false) => "none",
+    }
+}
+
+/// Prints the answer, and what is to be said about it.
+fn answer(args: &SelectArgs, report: &SelectReport, line: &str, start: Instant) -> Outcome {
+    let mut report = report.clone();
+    report.elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let ids: Vec<&str> = report.tests.iter().map(|test| test.id.as_str()).collect();
+    sink::write_ids(&args.output, &ids, &report)?;
+    if !args.verbosity.quiet {
+        note(line);
+        sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint));
+        if args.verbosity.verbose {
+            say(report.verbose().trim_end());
+        }
+    }
+    let full_run = match report.status {
+        Status::UnknownChange => true,
+        Status::EmptyDiff => args.empty_diff == EmptyDiff::Fail,
+        _ => false,
+    };
+    Ok(if full_run { exit::FULL_RUN } else { exit::DONE })
+}

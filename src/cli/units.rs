@@ -1,0 +1,88 @@
+//! Budgets as people write them.
+
+use crate::error::Error;
+
+/// A budget of wall clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Budget {
+    /// So many microseconds.
+    Time(u64),
+    /// A share of the suite's cost.
+    Share(f64),
+}
+
+impl Budget {
+    /// The budget in microseconds, for a suite of this cost.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+    pub(super) fn microseconds(self, suite_us: u64) -> u64 {
+        match self {
+            Budget::Time(us) => us,
+            Budget::Share(share) => (suite_us as f64 * share) as u64,
+        }
+    }
+}
+
+/// Reads `10`, `1.5`, `90s`, `250ms`, `2m`, `1h` or `20%`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+pub(super) fn budget(text: &str) -> Result<Budget, String> {
+    let text = text.trim();
+    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let expected = "expected seconds as `10` or `1.5`, or a number with `ms`, `s`, `m`, `h` or `%`";
+    let number: f64 = number.parse().map_err(|_| expected.to_owned())?;
+    let seconds = match unit.trim() {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "%" if number <= 100.0 => return Ok(Budget::Share(number / 100.0)),
+        "%" => return Err("expected at most 100 %".to_owned()),
+        _ => return Err(expected.to_owned()),
+    };
+    Ok(Budget::Time((number * seconds * 1e6).round() as u64))
+}
+
+/// Reads a share between 0 and 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number between 0 and 1".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("expected a number between 0 and 1".to_owned()) }
+}
+
+/// The threshold of `impacted`: the flag, else what the environment says.
+pub(super) fn threshold(flag: Option<f64>) -> Result<f64, Error> {
+    let from_environment = || match std::env::var("IMPACTED_THRESHOLD") {
+        Ok(text) => share(&text).map_err(|problem| Error::Usage(format!("IMPACTED_THRESHOLD=`{text}`: {problem}"))),
+        Err(_) => Ok(crate::policy::THRESHOLD),
+    };
+    flag.map_or_else(from_environment, Ok)
+}
+
+/// Microseconds as seconds.
+pub(super) fn seconds_of(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_read() {
+        for (text, us) in [
+            ("10", 10_000_000),
+            ("1.5", 1_500_000),
+            ("90s", 90_000_000),
+            ("2m", 120_000_000),
+            ("250ms", 250_000),
+            ("0", 0),
+            ("1h", 3_600_000_000),
+        ] {
+            assert_eq!(budget(text), Ok(Budget::Time(us)), "{text}");
+        }
+        assert_eq!(budget("20%"), Ok(Budget::Share(0.2)));
+        assert_eq!(budget("20%").unwrap().microseconds(50), 10);
+        for text in ["", "-1", "ten", "10x", "1e3", "nan", "inf", "101%", "1.2.3", "."] {
+            assert!(budget(text).is_err(), "{text}");
+        }
+    }
+}

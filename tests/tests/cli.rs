@@ -1,0 +1,485 @@
+//! The command line: exit codes, statuses, what goes to which stream. The stages behind it have their own tests.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Three tests over two files, one JSON object a line: what any recorder can write.
+const RECORDED: &str = r#"{"test": "tests/test_a.py::test_one", "cost": 0.5, "lines": {"src/pkg/a.py": [[1, 10], 20]}}
+{"test": "tests/test_a.py::test_two", "cost": 1.0, "lines": {"src/pkg/a.py": [[5, 12]]}}
+{"test": "tests/test_b.py::test_three[x y]", "cost": 2.0, "lines": {"src/pkg/b.py": [3], "src/pkg/a.py": [20]}}
+{"test": "tests/test_b.py::test_four", "cost": 8.0, "lines": {"src/other/b.py": [1]}}
+{"test": "tests/test_b.py::test_five", "cost": 0.1, "lines": {"src/other/c.py": [1]}}
+"#;
+
+/// The schema of the Python package that the project was born from, as its page prints it.
+const CONCEPTUAL: &str = r#"{
+  "features": [
+    "pkg.module_a",
+    "pkg.module_a.fn_x",
+    "pkg.module_b",
+    "pkg.module_b.ClassY.method_z"
+  ],
+  "tests": {
+    "tests/unit/test_a.py::test_one": {
+      "cost": 0.8,
+      "signal": {
+        "pkg.module_a": 0.9,
+        "pkg.module_a.fn_x": 1.0
+      }
+    }
+  }
+}"#;
+
+struct Folder {
+    dir: TempDir,
+}
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Folder {
+    /// An empty folder outside any repository.
+    fn new() -> Self {
+        Self { dir: TempDir::new().unwrap() }
+    }
+
+    /// A folder with a model of `inputs`.
+    fn with_model(input: &str) -> Self {
+        let folder = Self::new();
+        folder.write("input", input);
+        let built = folder.run(&["build", "input"], "");
+        assert_eq!(built.code, 0, "{}", built.stderr);
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_covopt"));
+        command.args(args).current_dir(self.path()).env_clear();
+        command
+    }
+
+    fn run(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Ran {
+        self.run_with(args, stdin, &[])
+    }
+
+    fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>, environment: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(args);
+        command.envs(environment.iter().copied());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that fails early does not read its input.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_ref());
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let ran = Ran { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) };
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        ran
+    }
+
+    fn json(&self, args: &[&str], stdin: &str) -> (i32, Value) {
+        let ran = self.run(&[args, &["--format", "json"]].concat(), stdin);
+        let value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}\n{}", ran.stdout, ran.stderr));
+        (ran.code, value)
+    }
+}
+
+/// A diff that removes line `line` of `path`.
+fn removal(path: &str, line: u32) -> String {
+    format!("diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -{line} +{},0 @@\n-gone\n", line - 1)
+}
+
+fn ids(value: &Value) -> Vec<&str> {
+    value["tests"].as_array().unwrap().iter().map(|test| test["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_seeds_model_selects_by_dotted_names() {
+    let folder = Folder::with_model(CONCEPTUAL);
+    let diff =
+        "--- a/pkg/module_a.py\n+++ b/pkg/module_a.py\n@@ -4,1 +4,1 @@ def fn_x(a):\n-    return a\n+    return -a\n";
+    let ran = folder.run(&["select", "-t", "10", "--no-tree"], diff);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "tests/unit/test_a.py::test_one\n"), "{}", ran.stderr);
+    let (_, changes) = folder.json(&["changes"], diff);
+    let regions: Vec<&str> =
+        changes["files"][0]["regions"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
+    assert_eq!(regions, ["pkg.module_a", "pkg.module_a.fn_x"]);
+    let (code, report) = folder.json(&["select", "-t", "10", "--no-tree"], diff);
+    assert_eq!((code, report["evidence"].as_str()), (0, Some("declared")));
+}
+
+#[test]
+fn methods_are_found_by_class_and_by_definition() {
+    let folder = Folder::with_model(CONCEPTUAL);
+    let cases = [
+        (
+            "class ClassY:",
+            "     def method_z(self):\n-        pass\n+        return 1\n",
+            "pkg.module_b.ClassY.method_z",
+        ),
+        ("def method_z(self):", " \n-        pass\n+        return 1\n", "pkg.module_b.ClassY.method_z"),
+        ("", " \n-X = 1\n+X = 2\n", "pkg.module_b"),
+    ];
+    for (heading, body, want) in cases {
+        let diff = format!("--- a/src/pkg/module_b.py\n+++ b/src/pkg/module_b.py\n@@ -4,2 +4,2 @@ {heading}\n{body}");
+        let (_, changes) = folder.json(&["changes"], &diff);
+        let regions = changes["files"][0]["regions"].as_array().unwrap();
+        let heaviest =
+            regions.iter().max_by(|a, b| a["weight"].as_f64().unwrap().total_cmp(&b["weight"].as_f64().unwrap()));
+        assert_eq!(heaviest.unwrap()["name"], want, "{heading}");
+    }
+}
+
+#[test]
+fn the_best_test_comes_first_and_the_budget_holds() {
+    let folder = Folder::with_model(RECORDED);
+    let (code, report) = folder.json(&["select", "-t", "10", "--no-tree"], &removal("src/pkg/a.py", 7));
+    assert_eq!(code, 0);
+    assert_eq!(report["status"], "selected");
+    assert_eq!(ids(&report), ["tests/test_a.py::test_one", "tests/test_a.py::test_two"]);
+    assert_eq!((report["total"].as_u64(), report["candidates"].as_u64()), (Some(5), Some(2)));
+    assert!(report["utility"].as_f64() <= report["upper_bound"].as_f64());
+    let (_, report) = folder.json(&["select", "-t", "0.9", "--no-tree"], &removal("src/pkg/a.py", 7));
+    assert_eq!(ids(&report), ["tests/test_a.py::test_one"]);
+    let (_, report) = folder.json(&["select", "-t", "10", "-n", "1", "--no-tree"], &removal("src/pkg/a.py", 7));
+    assert_eq!(ids(&report), ["tests/test_a.py::test_one"]);
+    let (_, report) = folder.json(&["select", "-t", "50%", "--no-tree"], &removal("src/pkg/a.py", 7));
+    assert_eq!(report["budget_s"], 5.8);
+}
+
+#[test]
+fn the_same_question_has_the_same_answer() {
+    let folder = Folder::with_model(RECORDED);
+    let ask = || {
+        let (_, mut report) = folder.json(&["select", "-t", "10", "--no-tree", "--fill"], &removal("src/pkg/a.py", 20));
+        report.as_object_mut().unwrap().remove("elapsed_ms");
+        report
+    };
+    assert_eq!(ask(), ask());
+    let model = fs::read(folder.path().join(".covopt")).unwrap();
+    let mut lines: Vec<&str> = RECORDED.lines().collect();
+    lines.reverse();
+    folder.write("input", lines.join("\n"));
+    assert_eq!(folder.run(&["build", "input"], "").code, 0);
+    assert_eq!(fs::read(folder.path().join(".covopt")).unwrap(), model, "input order changes no byte");
+}
+
+#[test]
+fn filling_spends_what_is_left_and_says_so() {
+    let folder = Folder::with_model(RECORDED);
+    let (_, report) = folder.json(&["select", "-t", "4", "--no-tree", "--fill"], &removal("src/pkg/b.py", 3));
+    assert_eq!(ids(&report)[0], "tests/test_b.py::test_three[x y]");
+    assert_eq!(report["tests"].as_array().unwrap().len(), 4, "{report}");
+    assert!(report["tests"].as_array().unwrap()[1..].iter().all(|test| test["background"] == true));
+    assert!(report["cost_s"].as_f64().unwrap() <= 4.0);
+}
+
+#[test]
+fn an_empty_selection_says_which_it_is() {
+    let folder = Folder::with_model(RECORDED);
+    let cases = [
+        ("", "empty_diff", 0),
+        ("diff --git a/src/pkg/a.py b/src/pkg/a.py\nold mode 100644\nnew mode 100755\n", "nothing_relevant", 0),
+        (&removal("src/pkg/b.py", 3), "nothing_fits", 0),
+        (&removal("docs/guide.md", 3), "unknown_change", 2),
+    ];
+    for (diff, status, want) in cases {
+        let (code, report) = folder.json(&["select", "-t", "1.5", "--no-tree"], diff);
+        assert_eq!((report["status"].as_str(), code), (Some(status), want));
+        assert!(ids(&report).is_empty());
+        let ran = folder.run(&["select", "-t", "1.5", "--no-tree"], diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (want, ""), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+    let ran = folder.run(&["select", "-t", "1.5", "--no-tree"], removal("src/pkg/b.py", 3));
+    assert!(ran.stderr.contains("-t 2"), "names the smallest useful budget: {}", ran.stderr);
+    let ran = folder.run(&["select", "-t", "1.5", "--empty-diff", "fail"], "");
+    assert_eq!(ran.code, 2);
+    let merge = "commit 2c8cd3ac958a7eb316d67f2d316c27086c4c0369\nMerge: 1234567 89abcde\nAuthor: a <a@b>\nDate:   now\n\n    Merge\n";
+    let ran = folder.run(&["select", "-t", "1"], merge);
+    assert!(ran.code == 0 && ran.stderr.contains("--first-parent"), "{}", ran.stderr);
+}
+
+#[test]
+fn paths_match_by_their_ends_unless_told_otherwise() {
+    let folder = Folder::with_model(RECORDED);
+    let tests = |args: &[&str], path: &str, line| {
+        let (_, report) = folder.json(&[&["select", "-t", "10", "--no-tree"], args].concat(), &removal(path, line));
+        (ids(&report).len(), report["unmapped"].as_array().unwrap().first().map(|part| part["reason"].clone()))
+    };
+    assert_eq!(tests(&[], "pkg/a.py", 7), (2, None), "the diff's path is the shorter one");
+    assert_eq!(tests(&[], "repo/src/pkg/a.py", 7), (2, None), "the model's path is the shorter one");
+    assert_eq!(tests(&["--strict-paths"], "pkg/a.py", 7), (0, Some("unknown_file".into())));
+    assert_eq!(tests(&[], "b.py", 3), (0, Some("ambiguous_path".into())), "not guessed");
+    assert_eq!(tests(&[], "kg/a.py", 7), (0, Some("unknown_file".into())), "only at a component boundary");
+}
+
+#[test]
+fn usage_is_64_and_stdout_stays_clean() {
+    let folder = Folder::with_model(RECORDED);
+    let wrong: [&[&str]; 8] = [
+        &[],
+        &["selct"],
+        &["select"],
+        &["select", "-t", "ten"],
+        &["select", "-t", "10", "--nonsense"],
+        &["select", "-t", "-5"],
+        &["impacted", "--threshold", "1.5"],
+        &["select", "-t", "10", "-0", "--format", "json"],
+    ];
+    for args in wrong {
+        let ran = folder.run(args, "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.is_empty());
+    }
+    for args in [&["--help"][..], &["--version"], &["select", "--help"]] {
+        let ran = folder.run(args, "");
+        assert!(ran.code == 0 && !ran.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_failure_never_leaves_old_ids() {
+    let folder = Folder::with_model(RECORDED);
+    let failing: [(&[&str], &str, i32); 4] = [
+        (&["select", "-t", "10", "-o", "ids"], "@@ nonsense", 65),
+        (&["select", "-t", "ten", "-o", "ids"], "", 64),
+        (&["select", "-t", "10", "--model", "missing", "-o", "ids"], &removal("a", 1), 66),
+        (&["impacted", "-o", "ids"], "not a diff at all", 65),
+    ];
+    for (args, stdin, code) in failing {
+        folder.write("ids", "old\n");
+        let ran = folder.run(args, stdin);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+        assert_eq!(fs::read(folder.path().join("ids")).unwrap(), b"", "{args:?}");
+    }
+    let ran = folder.run(&["select", "-t", "10", "--no-tree", "-o", "ids"], removal("src/pkg/a.py", 7));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(fs::read_to_string(folder.path().join("ids")).unwrap().lines().count(), 2);
+    let ran = folder.run(&["select", "-t", "10", "-o", "no/such/folder"], "");
+    assert_eq!(ran.code, 73, "{}", ran.stderr);
+}
+
+#[test]
+fn missing_and_damaged_models_are_66() {
+    let folder = Folder::new();
+    let diff = removal("src/pkg/a.py", 7);
+    for args in [
+        &["select", "-t", "1"][..],
+        &["select", "-t", "1", "--no-build"],
+        &["select", "-t", "1", "--model", "named"],
+        &["inspect"],
+        &["verify"],
+        &["base"],
+        &["build"],
+    ] {
+        let ran = folder.run(args, &diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (66, ""), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("covopt build") || ran.stderr.contains("record coverage"), "{}", ran.stderr);
+    }
+    let folder = Folder::with_model(RECORDED);
+    let model = fs::read(folder.path().join(".covopt")).unwrap();
+    let cases: [(&str, Vec<u8>, &str); 4] = [
+        ("text", b"hello".to_vec(), "not a covopt model"),
+        ("cut", model[..model.len() - 1].to_vec(), "cut"),
+        (
+            "flipped",
+            {
+                let mut m = model.clone();
+                m[20] ^= 1;
+                m
+            },
+            "header",
+        ),
+        (
+            "newer",
+            {
+                let mut m = model.clone();
+                m[8] = 9;
+                let sum = xxhash_rust::xxh3::xxh3_64(&m[..56]);
+                m[56..64].copy_from_slice(&sum.to_le_bytes());
+                m
+            },
+            "format version 9",
+        ),
+    ];
+    for (name, bytes, says) in cases {
+        folder.write(name, bytes);
+        for command in ["select", "inspect", "verify"] {
+            let args: &[&str] =
+                if command == "select" { &["select", "-t", "1", "--model", name] } else { &[command, "--model", name] };
+            let ran = folder.run(args, &diff);
+            assert_eq!((ran.code, ran.stdout.as_str()), (66, ""), "{name} {command}");
+            assert!(ran.stderr.contains(says) && ran.stderr.contains(name), "{}", ran.stderr);
+        }
+    }
+    let ran = folder.run(&["base"], "");
+    assert_eq!((ran.code, ran.stdout.as_str()), (66, ""), "no commit is known: {}", ran.stderr);
+}
+
+#[test]
+fn the_base_is_what_was_named() {
+    let folder = Folder::new();
+    folder.write("input", RECORDED);
+    let hash = "2c8cd3ac958a7eb316d67f2d316c27086c4c0369";
+    assert_eq!(folder.run(&["build", "input", "--base", hash], "").code, 0);
+    let ran = folder.run(&["base"], "");
+    assert_eq!((ran.code, ran.stdout), (0, format!("{hash}\n")));
+    assert_eq!(folder.run(&["build", "input", "--base", "no-such-branch"], "").code, 64);
+}
+
+#[test]
+fn ids_that_break_the_protocol_are_refused_in_lines() {
+    let folder = Folder::with_model(
+        "{\"test\": \"-rf\", \"cost\": 1, \"lines\": {\"a.py\": [1]}}\n{\"test\": \"ok\", \"cost\": 1, \"lines\": {\"a.py\": [1]}}\n",
+    );
+    let diff = removal("a.py", 1);
+    let ran = folder.run(&["select", "-t", "10"], &diff);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("-0") && ran.stderr.contains("--format json"), "{}", ran.stderr);
+    let ran = folder.run(&["select", "-t", "10", "-0"], &diff);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "-rf\0ok\0"));
+    let (code, report) = folder.json(&["select", "-t", "10"], &diff);
+    assert_eq!((code, ids(&report)), (0, vec!["-rf", "ok"]));
+}
+
+#[test]
+fn impacted_is_all_or_a_full_run() {
+    let folder = Folder::with_model(RECORDED);
+    let run = |args: &[&str], diff: &str| folder.run(&[&["impacted", "--no-tree"], args].concat(), diff);
+    let ran = run(&[], &removal("src/pkg/a.py", 7));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "tests/test_a.py::test_one\ntests/test_a.py::test_two\n"));
+    for metric in ["impacted_count=2", "total_in_map=5", "p=0.400", "selector_ms=", "fallback_reason=none"] {
+        assert!(ran.stderr.contains(metric), "{}", ran.stderr);
+    }
+    let ran = run(&["--threshold", "0.3"], &removal("src/pkg/a.py", 7));
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("fallback_reason=above_threshold"), "{}", ran.stderr);
+    let ran = folder.run_with(&["impacted"], removal("src/pkg/a.py", 7), &[("IMPACTED_THRESHOLD", "0.1")]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let ran = folder.run_with(&["impacted"], "", &[("IMPACTED_THRESHOLD", "often")]);
+    assert_eq!(ran.code, 64, "{}", ran.stderr);
+    for (diff, reason) in [
+        (removal("sub/conftest.py", 3), "full_run_file"),
+        (removal("uv.lock", 3), "full_run_file"),
+        (removal("docs/guide.md", 3), "nothing_selected"),
+    ] {
+        let ran = run(&[], &diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    }
+    let ran = run(&[], &removal("tests/test_a.py", 3));
+    assert_eq!(
+        (ran.code, ran.stdout.lines().count()),
+        (0, 2),
+        "a changed test file selects its own tests: {}",
+        ran.stderr
+    );
+    assert_eq!(run(&["--strict-tests"], &removal("tests/test_a.py", 3)).code, 2);
+    let ran = run(&[], "");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "no change and no prior failure: nothing to run");
+    folder.write("failed.json", r#"{"tests/test_b.py::test_four": true}"#);
+    let ran = run(&["--last-failed", "failed.json"], "");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "tests/test_b.py::test_four\n"));
+    let ran = run(&["--last-failed", "failed.json"], &removal("src/pkg/b.py", 3));
+    assert_eq!(ran.stdout, "tests/test_b.py::test_three[x y]\ntests/test_b.py::test_four\n");
+    assert_eq!(run(&["--last-failed", "missing.json"], "").code, 66);
+    let without_model = Folder::new();
+    let ran = without_model.run(&["impacted"], removal("a.py", 1));
+    assert!(ran.code == 2 && ran.stderr.contains("fallback_reason=no_map"), "{}", ran.stderr);
+}
+
+#[test]
+fn models_are_joined_or_replaced_but_not_lost() {
+    let folder = Folder::with_model(RECORDED);
+    let one = r#"{"test": "tests/test_a.py::test_one", "cost": 0.7, "lines": {"src/pkg/a.py": [30]}}"#;
+    folder.write("one", one);
+    let before = fs::read(folder.path().join(".covopt")).unwrap();
+    let ran = folder.run(&["build", "one"], "");
+    assert_ne!(ran.code, 0, "a fraction does not replace a fuller model");
+    assert!(ran.stderr.contains("--update") && ran.stderr.contains("--force"), "{}", ran.stderr);
+    assert_eq!(fs::read(folder.path().join(".covopt")).unwrap(), before);
+    let ran = folder.run(&["build", "one", "--update"], "");
+    assert!(ran.stderr.contains("4 tests kept, 0 added, 1 replaced, 0 removed"), "{}", ran.stderr);
+    let (_, report) = folder.json(&["select", "-t", "10", "--no-tree"], &removal("src/pkg/a.py", 30));
+    assert_eq!(ids(&report), ["tests/test_a.py::test_one"]);
+    let (_, report) = folder.json(&["select", "-t", "10", "--no-tree"], &removal("src/pkg/a.py", 7));
+    assert_eq!(ids(&report), ["tests/test_a.py::test_two"], "its old lines are gone");
+    let ran = folder.run(&["build", "one", "--force"], "");
+    assert!(ran.stderr.contains("1 replaced, 4 removed"), "{}", ran.stderr);
+    folder.write("broken", "{\"test\": \"x\", \"cost\": -1}\n");
+    let before = fs::read(folder.path().join(".covopt")).unwrap();
+    let ran = folder.run(&["build", "broken"], "");
+    assert!(ran.code == 65 && ran.stderr.contains("broken"), "{}", ran.stderr);
+    assert_eq!(fs::read(folder.path().join(".covopt")).unwrap(), before, "the old model stays");
+}
+
+#[test]
+fn what_is_in_a_model_is_shown_and_checked() {
+    let folder = Folder::with_model(RECORDED);
+    let (_, report) = folder.json(&["inspect"], "");
+    for (field, want) in [("tests", 5), ("files", 6), ("tests_recorded", 5), ("tests_without_cost", 0), ("postings", 9)]
+    {
+        assert_eq!(report[field], want, "{field}: {report}");
+    }
+    let ran = folder.run(&["verify"], "");
+    assert!(ran.code == 0 && ran.stdout.contains("whole"), "{}", ran.stderr);
+    let path = folder.path().join(".covopt");
+    let model = fs::read(&path).unwrap();
+    for at in (0..model.len()).step_by(7) {
+        let mut flipped = model.clone();
+        flipped[at] ^= 0x10;
+        fs::write(&path, flipped).unwrap();
+        assert_eq!(folder.run(&["verify"], "").code, 66, "byte {at}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_is_success() {
+    let many: String = (0..5000)
+        .map(|i| format!("{{\"test\": \"t.py::test_{i:0>60}\", \"cost\": 0.001, \"lines\": {{\"a.py\": [1]}}}}\n"))
+        .collect();
+    let folder = Folder::with_model(&many);
+    let covopt = env!("CARGO_BIN_EXE_covopt");
+    folder.write("d.diff", removal("a.py", 1));
+    let script =
+        format!("{covopt} impacted --threshold 1 --no-tree --diff d.diff | head -n 1; echo ${{PIPESTATUS[0]}}");
+    let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(stdout.lines().last(), Some("0"), "{stdout}");
+}
+
+/// Start-up is most of what `select` costs, and static linking is most of start-up: a flag that is lost must not go unseen.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn the_binary_is_static() {
+    let elf = fs::read(env!("CARGO_BIN_EXE_covopt")).unwrap();
+    let half = |at: usize| u16::from_le_bytes(elf[at..at + 2].try_into().unwrap());
+    let word = |at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().unwrap());
+    const ET_EXEC: u16 = 2;
+    const PT_INTERP: u32 = 3;
+    assert_eq!((&elf[..5], half(16)), (&b"\x7fELF\x02"[..], ET_EXEC), "a position-dependent 64-bit executable");
+    let headers = usize::try_from(word(32)).unwrap();
+    for header in 0..usize::from(half(56)) {
+        let at = headers + header * usize::from(half(54));
+        let kind = u32::from_le_bytes(elf[at..at + 4].try_into().unwrap());
+        assert_ne!(kind, PT_INTERP, "it asks for a dynamic loader; is RUSTFLAGS set?");
+    }
+}
