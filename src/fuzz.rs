@@ -2,6 +2,12 @@
 //!
 //! A body returns on any input, and panics when an invariant of the room it calls does not hold.
 
+mod ingest;
+
+#[cfg(feature = "sqlite")]
+pub use ingest::coverage_db;
+pub use ingest::{conceptual, coverage_json, ctags, durations, ingest, json_lines, junit, lcov};
+
 use crate::diff;
 
 /// What parses prints and parses back to the same value; a hunk's counts are those of its lines.

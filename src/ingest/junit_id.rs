@@ -115,12 +115,13 @@ fn pytest_id(case: &Case, known: &Known) -> Option<(String, Ground)> {
     };
     let key = (classname, case.name.clone());
     let name = unescaped(&case.name);
-    let candidates = known.reported.get(&key).map_or(&[][..], Vec::as_slice);
-    let guess = known.by_file(&key.0, &name).unwrap_or_else(|| by_convention(&key.0, &name));
-    match candidates {
+    match known.reported.get(&key).map_or(&[][..], Vec::as_slice) {
         [one] => Some((one.clone(), Ground::Known)),
-        [] => Some((guess, Ground::Convention)),
-        several => several.contains(&guess).then_some((guess, Ground::Known)),
+        [] => {
+            let id = known.by_file(&key.0, &name).unwrap_or_else(|| by_convention(&key.0, &name));
+            Some((id, Ground::Convention))
+        }
+        _ => None,
     }
 }
 

@@ -3,10 +3,21 @@
 use std::fs;
 use std::path::Path;
 
+use covopt::fuzz;
+
 /// A target: the name of its corpus directory, and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: &[Target] = &[("diff", covopt::fuzz::diff)];
+const TARGETS: &[Target] = &[
+    ("diff", fuzz::diff),
+    ("junit", fuzz::junit),
+    ("lcov", fuzz::lcov),
+    ("json_lines", fuzz::json_lines),
+    ("coverage_json", fuzz::coverage_json),
+    ("conceptual", fuzz::conceptual),
+    ("durations", fuzz::durations),
+    ("ctags", fuzz::ctags),
+];
 
 #[test]
 fn every_seed_holds() {
