@@ -3,10 +3,14 @@
 //! A body returns on any input, and panics when an invariant of the room it calls does not hold.
 
 mod ingest;
+mod model;
+mod sample;
 
 #[cfg(feature = "sqlite")]
 pub use ingest::coverage_db;
 pub use ingest::{conceptual, coverage_json, ctags, durations, ingest, json_lines, junit, lcov};
+pub use model::{model, select_flipped};
+pub use sample::{SAMPLE_DIFF, sample};
 
 use crate::diff;
 
@@ -37,4 +41,25 @@ fn check_counts(hunk: &diff::Hunk<'_>) {
     let context = count(diff::LineKind::Context);
     assert_eq!((u64::from(hunk.added), u64::from(hunk.removed)), (added, removed));
     assert_eq!((u64::from(hunk.old.lines), u64::from(hunk.new.lines)), (context + removed, context + added));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Small damage to a small model, as the fuzzer would start with it.
+    #[test]
+    fn the_model_bodies_hold_on_damaged_samples() {
+        let good = crate::build::build(&sample(), None, |_| None);
+        model(&good);
+        for at in (0..good.len()).step_by(61) {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 0x81;
+            model(&bytes);
+            let at = (at as u32).to_le_bytes();
+            select_flipped(&[&at[..], &[0x81], &at[..], &[0x18]].concat());
+        }
+        model(b"");
+        select_flipped(b"");
+    }
 }

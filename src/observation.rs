@@ -345,9 +345,14 @@ impl Observations {
         }
     }
 
-    /// Declares the weight of a feature in any change that touches it; the greatest stays.
+    /// Declares the weight of a feature in any change that touches it; the greatest stays. One that is negative or not
+    /// finite is none.
     pub fn weight(&mut self, feature: &str, weight: f64) {
         self.feature(feature);
+        if !weight.is_finite() || weight < 0.0 {
+            return;
+        }
+        let weight = weight + 0.0; // -0.0 becomes 0.0, so that the greatest of the two has one bit pattern
         let known = self.weights.entry(feature.to_owned()).or_insert(weight);
         *known = known.max(weight);
     }

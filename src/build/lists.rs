@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::id::TestId;
 use crate::model::Posting;
@@ -12,22 +12,21 @@ use crate::model::postings::{self, RawListRef};
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     section: Vec<u8>,
-    known: HashMap<u128, Vec<(usize, usize)>>,
+    /// Where the list with this hash begins; of different lists with one hash, the first.
+    known: HashMap<u64, usize>,
 }
 
 impl Lists {
     /// A reference to these postings, ascending by test.
     pub(super) fn place(&mut self, list: &[Posting]) -> RawListRef {
         RawListRef::new(&postings::encode(list), |bytes| {
-            let known = self.known.entry(xxh3_128(bytes)).or_default();
-            let same = known.iter().find(|&&(offset, length)| self.section[offset..offset + length] == *bytes);
-            if let Some(&(offset, _)) = same {
+            let end = self.section.len();
+            let offset = *self.known.entry(xxh3_64(bytes)).or_insert(end);
+            if self.section[offset..].starts_with(bytes) {
                 return offset as u64;
             }
-            let offset = self.section.len();
-            known.push((offset, bytes.len()));
             self.section.extend_from_slice(bytes);
-            offset as u64
+            end as u64
         })
     }
 

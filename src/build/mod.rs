@@ -6,6 +6,7 @@ mod lists;
 mod restore;
 mod update;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rkyv::rancor::Failure;
@@ -15,6 +16,7 @@ use self::lists::Lists;
 use crate::id::{TestId, path_in_test_id};
 use crate::model::layout::{Kind, assemble};
 use crate::model::names::{REF_BYTES, RawRef};
+use crate::model::record::link_outer;
 use crate::model::root::Root;
 use crate::model::{
     FileRecord, Posting, RawFeature, RunFact, Stamp, SymbolRecord, TestRecord, chunk, facts, names, probe,
@@ -35,7 +37,8 @@ const RECORD_ALIGNMENT: usize = 16;
 /// its path, where it is there.
 ///
 /// # Panics
-/// With 2^32 tests or files.
+/// With 2^30 tests, 2^32 files, features or commits, a file whose record is 4 GiB (hundreds of millions of line runs), or
+/// sixteen neighbouring names of 4 GiB together.
 pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Option<Stamp>) -> AlignedVec<64> {
     let order = Order::new(seen);
     let mut lists = Lists::default();
@@ -45,7 +48,9 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
     let costs = costs(seen, &order, &mut root);
     let families: Vec<&str> =
         seen.tests().iter().filter_map(|test| test.family.as_deref()).collect::<BTreeSet<_>>().into_iter().collect();
-    let facts = test_records(seen, &order, &families, &mut root);
+    let commits = commits(seen);
+    root.commits = count(commits.len());
+    let facts = test_records(seen, &order, &families, &commits, &mut root);
     root.tests = count(order.tests.len());
     root.files = count(order.paths.len());
     root.features = count(seen.features().len());
@@ -66,6 +71,7 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
         (Kind::FeatureNames, names::encode(&features_named)),
         (Kind::Features, features),
         (Kind::FamilyNames, names::encode(&families)),
+        (Kind::Commits, names::encode(&commits)),
     ];
     assemble(&archive, &sections)
 }
@@ -103,6 +109,8 @@ impl<'a> Order<'a> {
             .collect();
         let mut paths: BTreeSet<&str> = seen.file_paths().iter().map(String::as_str).collect();
         paths.extend(defined_in.iter().flatten());
+        // Where an input declares another file, too: then what is known of a test only ever adds a path, in any order.
+        paths.extend(seen.test_names().iter().filter_map(|name| path_in_test_id(name)));
         Self { tests, test_ids, paths: paths.into_iter().collect(), defined_in }
     }
 
@@ -165,12 +173,13 @@ fn file_record(facts: &FileFacts, order: &Order<'_>, lists: &mut Lists, root: &m
             first: symbol.lines.first,
             last: symbol.lines.last,
             kind: symbol.kind as u8,
+            outer: 0,
             name: symbol.name.clone(),
         })
         .collect();
-    symbols.sort_by(|a, b| {
-        (a.first, std::cmp::Reverse(a.last), &a.name).cmp(&(b.first, std::cmp::Reverse(b.last), &b.name))
-    });
+    // Of symbols with one span and name the kind decides: the sort is stable and the set is sorted by it.
+    symbols.sort_by(|a, b| (a.first, Reverse(a.last), &a.name).cmp(&(b.first, Reverse(b.last), &b.name)));
+    link_outer(&mut symbols);
     FileRecord {
         runs: blocks.runs,
         blocks: blocks.tests.iter().map(|tests| lists.place_tests(tests).to_bytes()).collect(),
@@ -185,21 +194,23 @@ fn feature_entries(seen: &Observations, order: &Order<'_>, lists: &mut Lists, ro
     let mut postings: BTreeMap<&str, Vec<Posting>> =
         seen.features().iter().map(|name| (name.as_str(), Vec::new())).collect();
     for &test in &order.tests {
-        let signals = &seen.tests()[test.0 as usize].signals;
-        root.tests_declared += u32::from(!signals.is_empty());
-        for (feature, &signal) in signals {
+        let mut declared = false;
+        for (feature, &signal) in &seen.tests()[test.0 as usize].signals {
             let posting = Posting { test: order.id(test), signal: Level::from_signal(signal).0 };
+            // A signal below the scale is none, and its test counts as it would after a restore.
             if let Some(list) = postings.get_mut(feature.as_str())
                 && posting.signal > 0
             {
+                declared = true;
                 list.push(posting);
             }
         }
+        root.tests_declared += u32::from(declared);
     }
     let mut table = Vec::new();
     for (position, (name, list)) in postings.iter().enumerate() {
         root.postings += list.len() as u64;
-        let weight = seen.weights().get(*name).copied().unwrap_or(1.0);
+        let weight = seen.weights().get(*name).copied();
         table.extend_from_slice(bytemuck::bytes_of(&RawFeature::new(lists.place(list), weight, position)));
     }
     table
@@ -223,10 +234,19 @@ fn costs(seen: &Observations, order: &Order<'_>, root: &mut Root) -> Vec<u8> {
     chunk::encode(&stored)
 }
 
-fn test_records(seen: &Observations, order: &Order<'_>, families: &[&str], root: &mut Root) -> Vec<TestRecord> {
+/// The commits that runs name, sorted.
+fn commits(seen: &Observations) -> Vec<&str> {
     let stated = seen.tests().iter().flat_map(|test| &test.runs).map(|run| run.commit.as_str());
-    let commits: Vec<&str> = stated.filter(|commit| !commit.is_empty()).collect::<BTreeSet<_>>().into_iter().collect();
-    root.commits = commits.iter().map(|&commit| commit.to_owned()).collect();
+    stated.filter(|commit| !commit.is_empty()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn test_records(
+    seen: &Observations,
+    order: &Order<'_>,
+    families: &[&str],
+    commits: &[&str],
+    root: &mut Root,
+) -> Vec<TestRecord> {
     let position = |sorted: &[&str], name: &str| sorted.binary_search(&name).ok().map(count);
     let record = |&test: &TestKey| {
         let facts = &seen.tests()[test.0 as usize];
@@ -235,7 +255,7 @@ fn test_records(seen: &Observations, order: &Order<'_>, families: &[&str], root:
         root.tests_failed += u32::from(facts.runs.iter().any(|run| run.outcome == crate::observation::Outcome::Failed));
         let runs = facts.runs.iter().map(|run| RunFact {
             time_us: run.time_us,
-            commit: position(&commits, &run.commit),
+            commit: position(commits, &run.commit),
             outcome: run.outcome,
             cost_us: run.cost_us,
         });

@@ -1,6 +1,6 @@
 //! A model read back into the observations it was built from, to add to them.
 
-use crate::id::{FeatureId, FileId, TestId};
+use crate::id::{FeatureId, FileId, TestId, path_in_test_id};
 use crate::model::{Index, ModelError};
 use crate::observation::{FileKey, LineRange, LineSet, Observations, Run, Symbol, SymbolKind, TestKey};
 use crate::optimize::Level;
@@ -19,7 +19,10 @@ pub fn restore<D: AsRef<[u8]>>(index: &Index<D>) -> Result<Observations, ModelEr
     for feature in (0..index.root().features).map(FeatureId) {
         let name = index.feature_names()?.get(feature.0)?;
         let entry = index.feature(feature)?;
-        seen.weight(&name, entry.weight);
+        seen.feature(&name);
+        if entry.weight_declared {
+            seen.weight(&name, entry.weight);
+        }
         entry.list.for_each(|posting| {
             seen.signal(tests[posting.test.0 as usize], &name, Level(posting.signal).signal());
         })?;
@@ -39,8 +42,7 @@ fn restore_test<D: AsRef<[u8]>>(
     facts.recorded = record.recorded;
     facts.family = family;
     for run in record.runs {
-        let commit = run.commit.and_then(|commit| index.root().commits.get(commit as usize));
-        let commit = commit.cloned().unwrap_or_default();
+        let commit = run.commit.map(|commit| index.commit(commit)).transpose()?.unwrap_or_default();
         seen.run(key, Run { time_us: run.time_us, commit, outcome: run.outcome, cost_us: run.cost_us });
     }
     Ok(key)
@@ -58,7 +60,13 @@ fn restore_file<D: AsRef<[u8]>>(
         let lines: LineSet = [LineRange { first: run.first, last: run.last }].into_iter().collect();
         view.block(run.block)?.for_each(|posting| seen.cover(tests[posting.test.0 as usize], key, &lines))?;
     }
-    view.defines()?.for_each(|posting| seen.test_mut(tests[posting.test.0 as usize]).file = Some(key))?;
+    for posting in view.defines()?.to_vec()? {
+        let test = tests[posting.test.0 as usize];
+        // What the id says anyway was perhaps never declared, and must not stand against what another input declares.
+        if path_in_test_id(seen.test_name(test)) != Some(seen.file_path(key)) {
+            seen.test_mut(test).file = Some(key);
+        }
+    }
     let facts = seen.file_mut(key);
     facts.imported = view.imported().collect();
     facts.symbols = view

@@ -42,7 +42,7 @@ struct InspectReport {
     postings: u64,
     file_postings: u64,
     runs: u64,
-    commits: usize,
+    commits: u32,
     suite_s: f64,
     median_cost_s: f64,
     sections: Vec<SectionReport>,
@@ -98,7 +98,7 @@ fn report(model: &Model) -> Result<InspectReport, Error> {
         postings: root.postings,
         file_postings: root.file_postings,
         runs: root.runs,
-        commits: root.commits.len(),
+        commits: root.commits,
         suite_s: seconds_of(root.total_cost_us),
         median_cost_s: seconds_of(root.median_cost_us),
         sections: sections

@@ -39,7 +39,7 @@ pub enum ModelError {
     Section {
         /// The number of the section's kind.
         kind: u32,
-        /// What is wrong: missing, unknown and not optional, out of order, outside the file.
+        /// What is wrong: missing, unknown and not optional, out of order, outside the file, overlapping.
         problem: &'static str,
     },
     /// Bytes do not match their checksum, or break a rule of the format.

@@ -9,7 +9,7 @@ use super::chunk::{self, Chunks};
 use super::error::ModelError;
 use super::facts::{self, TestRecord};
 use super::layout::{Kind, Preamble, VERSION};
-use super::names::{NameTable, RawRef};
+use super::names::{Blocks, NameTable, RawRef};
 use super::postings::{PostingList, RawListRef};
 use super::probe;
 use super::record::{ArchivedFileRecord, ArchivedSymbolRecord, FileRecord, LineRun};
@@ -20,21 +20,41 @@ use crate::observation::LineRange;
 /// Archives are read in place, so the file must start where their widest field may.
 const BASE_ALIGNMENT: usize = 16;
 
+/// Files that an ambiguous path is reported with, at most.
+const MATCHES_MOST: usize = 4;
+/// A path of the model that is the shorter of two that match has at most this many bytes. Longer than any path that a
+/// file system takes, and it keeps a hostile path of nothing but slashes from hashing each of its tails.
+const LONGEST_SHORTER_BYTES: usize = 4096;
+
+/// Length of a [`RawFeature`] in bytes.
+pub(crate) const FEATURE_BYTES: usize = size_of::<RawFeature>();
+/// Where the checksum of a [`RawFeature`] stands, over all before it.
+const FEATURE_CHECKSUM_AT: usize = FEATURE_BYTES - 4;
+/// Flag of a [`RawFeature`]: some input declared its weight.
+const WEIGHT_DECLARED: u32 = 1;
+
 /// A declared feature as it lies in the features section.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct RawFeature {
     list: RawListRef,
     weight: [u8; 8],
-    reserved: [u8; 4],
+    flags: [u8; 4],
     checksum: [u8; 4],
 }
 
 impl RawFeature {
-    pub(crate) fn new(list: RawListRef, weight: f64, position: usize) -> Self {
-        let mut raw = Self { list, weight: weight.to_bits().to_le_bytes(), reserved: [0; 4], checksum: [0; 4] };
-        raw.checksum = checksum(&bytemuck::bytes_of(&raw)[..28], position as u64).to_le_bytes();
+    /// The entry at `position`; without a declared weight, the weight is 1.
+    pub(crate) fn new(list: RawListRef, weight: Option<f64>, position: usize) -> Self {
+        let flags = if weight.is_some() { WEIGHT_DECLARED } else { 0 };
+        let weight = weight.unwrap_or(1.0).to_bits().to_le_bytes();
+        let mut raw = Self { list, weight, flags: flags.to_le_bytes(), checksum: [0; 4] };
+        raw.checksum = raw.expected_checksum(position as u64).to_le_bytes();
         raw
+    }
+
+    fn expected_checksum(&self, position: u64) -> u32 {
+        checksum(&bytemuck::bytes_of(self)[..FEATURE_CHECKSUM_AT], position)
     }
 }
 
@@ -44,6 +64,8 @@ impl RawFeature {
 pub struct Feature<'a> {
     /// The declared weight, 1 where none was declared; finite, not negative.
     pub weight: f64,
+    /// Whether an input declared the weight.
+    pub weight_declared: bool,
     /// The tests with a signal on it.
     pub list: PostingList<'a>,
 }
@@ -83,7 +105,51 @@ impl<D: AsRef<[u8]>> Index<D> {
         let root = rkyv::access::<ArchivedRoot, Failure>(preamble.root.of(file))
             .and_then(rkyv::deserialize::<Root, Failure>)
             .map_err(|_| ModelError::damaged("root", "it is not a valid archive"))?;
-        Ok(Self { data, preamble, root })
+        let index = Self { data, preamble, root };
+        index.check_shape()?;
+        Ok(index)
+    }
+
+    /// The root's counts are those of the sections. O(1); after it no count is a mere claim, so that what a list or a
+    /// table may grow to is bounded by the size of the file.
+    fn check_shape(&self) -> Result<(), ModelError> {
+        self.costs()?;
+        self.suffixes()?;
+        self.test_names()?;
+        self.paths()?;
+        self.feature_names()?;
+        self.family_names()?;
+        self.commits()?;
+        Blocks::new(Kind::Facts.name(), self.section(Kind::Facts), self.root.tests)?;
+        self.files_table()?;
+        self.features_table()?;
+        Ok(())
+    }
+
+    /// A section of entries of one size, as many as the root says.
+    fn table<T: Pod>(&self, kind: Kind, count: u32) -> Result<&[T], ModelError> {
+        let table: &[T] = bytemuck::try_cast_slice(self.section(kind))
+            .map_err(|_| ModelError::damaged(kind.name(), "its length is not whole entries"))?;
+        if table.len() != count as usize {
+            return Err(ModelError::damaged(kind.name(), "it holds another number of entries than the root says"));
+        }
+        Ok(table)
+    }
+
+    pub(crate) fn files_table(&self) -> Result<&[RawRef], ModelError> {
+        self.table(Kind::Files, self.root.files)
+    }
+
+    fn features_table(&self) -> Result<&[RawFeature], ModelError> {
+        self.table(Kind::Features, self.root.features)
+    }
+
+    fn costs(&self) -> Result<Chunks<'_>, ModelError> {
+        Chunks::new(Kind::Costs.name(), self.section(Kind::Costs), self.root.tests)
+    }
+
+    pub(crate) fn suffixes(&self) -> Result<Chunks<'_>, ModelError> {
+        Chunks::new(Kind::Suffixes.name(), self.section(Kind::Suffixes), self.root.files)
     }
 
     /// The same model with its bytes held another way. The bytes themselves must not move or change.
@@ -131,6 +197,14 @@ impl<D: AsRef<[u8]>> Index<D> {
         self.names(Kind::FeatureNames, self.root.features)
     }
 
+    pub(crate) fn family_names(&self) -> Result<NameTable<'_>, ModelError> {
+        self.names(Kind::FamilyNames, self.root.families)
+    }
+
+    pub(crate) fn commits(&self) -> Result<NameTable<'_>, ModelError> {
+        self.names(Kind::Commits, self.root.commits)
+    }
+
     /// The id of a test, exactly as its runner names it.
     ///
     /// # Errors
@@ -152,8 +226,7 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// # Errors
     /// If its chunk is damaged, or there is no such test.
     pub fn cost_us(&self, test: TestId) -> Result<u64, ModelError> {
-        let costs = Chunks::new(Kind::Costs.name(), self.section(Kind::Costs), self.root.tests)?;
-        let cost = costs.get(test.0)?.ok_or_else(|| ModelError::damaged("costs", "there is no such test"))?;
+        let cost = self.costs()?.get(test.0)?.ok_or_else(|| ModelError::damaged("costs", "there is no such test"))?;
         Ok(chunk::decode_cost(cost))
     }
 
@@ -162,10 +235,26 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// # Errors
     /// If its block is damaged, or there is no such test.
     pub fn test_record(&self, test: TestId) -> Result<TestRecord, ModelError> {
+        let damaged = |problem| ModelError::damaged(Kind::Facts.name(), problem);
         if test.0 >= self.root.tests {
-            return Err(ModelError::damaged("facts", "there is no such test"));
+            return Err(damaged("there is no such test"));
         }
-        facts::read(self.section(Kind::Facts), self.root.tests, test.0)
+        let record = facts::read(self.section(Kind::Facts), self.root.tests, test.0)?;
+        if record.family.is_some_and(|family| family >= self.root.families) {
+            return Err(damaged("a test names a family that is not there"));
+        }
+        if record.runs.iter().filter_map(|run| run.commit).any(|commit| commit >= self.root.commits) {
+            return Err(damaged("a run names a commit that is not there"));
+        }
+        Ok(record)
+    }
+
+    /// A commit that runs name, by its position.
+    ///
+    /// # Errors
+    /// If the name's block is damaged, or there is no such commit.
+    pub fn commit(&self, commit: u32) -> Result<String, ModelError> {
+        self.commits()?.get(commit)
     }
 
     /// The name of a declared family.
@@ -173,7 +262,7 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// # Errors
     /// If the name's block is damaged.
     pub fn family_name(&self, family: u32) -> Result<String, ModelError> {
-        self.names(Kind::FamilyNames, self.root.families)?.get(family)
+        self.family_names()?.get(family)
     }
 
     /// The path of a file.
@@ -197,7 +286,8 @@ impl<D: AsRef<[u8]>> Index<D> {
         Ok(None)
     }
 
-    /// The file with this path, or the only one where one of the two paths ends with the other at a `/`.
+    /// The file with this path, or the only one where one of the two paths ends with the other at a `/`. A known path
+    /// that is the shorter one is found up to 4096 bytes.
     ///
     /// # Errors
     /// If a part on the way is damaged.
@@ -210,7 +300,9 @@ impl<D: AsRef<[u8]>> Index<D> {
         let mut rest = path;
         while let Some((_, shorter)) = rest.split_once('/') {
             rest = shorter;
-            found.extend(self.find_file(rest)?);
+            if rest.len() <= LONGEST_SHORTER_BYTES && found.len() < MATCHES_MOST {
+                found.extend(self.find_file(rest)?);
+            }
         }
         Ok(match found.as_slice() {
             [] => PathMatch::None,
@@ -219,10 +311,9 @@ impl<D: AsRef<[u8]>> Index<D> {
         })
     }
 
-    /// Up to four files whose path ends with `/path`, by binary search over the reversed paths.
+    /// Up to [`MATCHES_MOST`] files whose path ends with `/path`, by binary search over the reversed paths.
     fn files_ending_with(&self, path: &str) -> Result<Vec<FileId>, ModelError> {
-        const MOST: usize = 4;
-        let suffixes = Chunks::new(Kind::Suffixes.name(), self.section(Kind::Suffixes), self.root.files)?;
+        let suffixes = self.suffixes()?;
         let at = |position: u32| -> Result<(FileId, String), ModelError> {
             let file = FileId(suffixes.get(position)?.unwrap_or(u32::MAX));
             Ok((file, self.path(file)?))
@@ -234,7 +325,7 @@ impl<D: AsRef<[u8]>> Index<D> {
             if at(middle)?.1.bytes().rev().lt(wanted.bytes().rev()) { low = middle + 1 } else { high = middle }
         }
         let mut found = Vec::new();
-        while low < self.root.files && found.len() < MOST {
+        while low < self.root.files && found.len() < MATCHES_MOST {
             let (file, known) = at(low)?;
             if !known.ends_with(&wanted) {
                 break;
@@ -251,9 +342,8 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// If its record is damaged, or there is no such file.
     pub fn file(&self, file: FileId) -> Result<FileView<'_>, ModelError> {
         let damaged = |problem| ModelError::damaged(Kind::Records.name(), problem);
-        let table: &[RawRef] = bytemuck::try_cast_slice(self.section(Kind::Files))
-            .map_err(|_| ModelError::damaged(Kind::Files.name(), "its length is not whole entries"))?;
-        let entry = table
+        let entry = self
+            .files_table()?
             .get(file.0 as usize)
             .ok_or_else(|| ModelError::damaged(Kind::Files.name(), "there is no such file"))?;
         let bytes = entry.of(Kind::Records.name(), self.section(Kind::Records), file.0 as usize)?;
@@ -262,13 +352,13 @@ impl<D: AsRef<[u8]>> Index<D> {
         }
         let record = rkyv::access::<ArchivedFileRecord, Failure>(bytes)
             .map_err(|_| damaged("a record is not a valid archive"))?;
-        if record.file != file.0 {
-            return Err(damaged("a record is that of another file"));
+        if let Some(rule) = record.broken_rule(file.0) {
+            return Err(damaged(rule));
         }
         Ok(FileView { record, postings: self.section(Kind::Postings), tests: self.root.tests })
     }
 
-    /// The features named `name`, or below it (`name.` and more), at most `most`.
+    /// The features named `name`, or below it (`name.` and more): the first `most` of them by name.
     ///
     /// # Errors
     /// If a block on the way is damaged.
@@ -295,17 +385,20 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// If its entry or its list is damaged, or there is no such feature.
     pub fn feature(&self, feature: FeatureId) -> Result<Feature<'_>, ModelError> {
         let damaged = |problem| ModelError::damaged(Kind::Features.name(), problem);
-        let table: &[RawFeature] = bytemuck::try_cast_slice(self.section(Kind::Features))
-            .map_err(|_| damaged("its length is not whole entries"))?;
-        let raw = table.get(feature.0 as usize).ok_or_else(|| damaged("there is no such feature"))?;
-        if checksum(&bytemuck::bytes_of(raw)[..28], feature.0.into()) != u32::from_le_bytes(raw.checksum) {
+        let raw = self.features_table()?.get(feature.0 as usize).ok_or_else(|| damaged("there is no such feature"))?;
+        if raw.expected_checksum(feature.0.into()) != u32::from_le_bytes(raw.checksum) {
             return Err(damaged("the checksum of an entry does not match"));
         }
         let weight = f64::from_bits(u64::from_le_bytes(raw.weight));
         if !weight.is_finite() || weight < 0.0 {
             return Err(damaged("a weight is negative or not finite"));
         }
-        Ok(Feature { weight, list: PostingList::read(&raw.list, self.section(Kind::Postings), self.root.tests)? })
+        let weight_declared = u32::from_le_bytes(raw.flags) & WEIGHT_DECLARED != 0;
+        Ok(Feature {
+            weight,
+            weight_declared,
+            list: PostingList::read(&raw.list, self.section(Kind::Postings), self.root.tests)?,
+        })
     }
 }
 
@@ -394,11 +487,17 @@ impl<'a> FileView<'a> {
         self.record.symbols.as_slice()
     }
 
-    /// The innermost symbol that holds `line`. O(symbols before the line).
+    /// The innermost symbol that holds `line`. O(log symbols + nesting).
     pub fn symbol_at(&self, line: u32) -> Option<&'a ArchivedSymbolRecord> {
         let symbols = self.symbols();
-        let before = symbols.partition_point(|symbol| symbol.first <= line);
-        symbols[..before].iter().rev().find(|symbol| symbol.last >= line)
+        let mut at = symbols.partition_point(|symbol| symbol.first <= line);
+        loop {
+            let symbol = symbols.get(at.checked_sub(1)?)?;
+            if symbol.last >= line {
+                return Some(symbol);
+            }
+            at = symbol.outer.to_native() as usize;
+        }
     }
 
     /// The whole record, copied.

@@ -61,11 +61,13 @@ pub enum Kind {
     Features = 11,
     /// Declared family names, sorted: a name table.
     FamilyNames = 12,
+    /// Commits that runs name, sorted: a name table.
+    Commits = 13,
 }
 
 impl Kind {
     /// Every kind, ascending.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::TestNames,
         Kind::Costs,
         Kind::Facts,
@@ -78,6 +80,7 @@ impl Kind {
         Kind::FeatureNames,
         Kind::Features,
         Kind::FamilyNames,
+        Kind::Commits,
     ];
 
     /// The name that errors and `inspect` use.
@@ -95,6 +98,7 @@ impl Kind {
             Kind::FeatureNames => "feature names",
             Kind::Features => "features",
             Kind::FamilyNames => "family names",
+            Kind::Commits => "commits",
         }
     }
 }
@@ -194,9 +198,13 @@ impl Preamble {
         if expected != length {
             return Err(ModelError::Length { expected, found: length });
         }
-        let sections = read_table(file, raw)?;
+        let table = table_of(file, raw)?;
         let root = extent_in(file, u64::from_le_bytes(raw.root_offset), u64::from_le_bytes(raw.root_length))
             .ok_or_else(|| ModelError::damaged("root", "it lies outside the file"))?;
+        if root.offset < HEADER_BYTES + table.len() {
+            return Err(ModelError::damaged("root", "it overlaps the section table"));
+        }
+        let sections = read_table(file, table, root)?;
         if checksum(root.of(file), 0) != u32::from_le_bytes(raw.root_checksum) {
             return Err(ModelError::damaged("root", "its checksum does not match"));
         }
@@ -215,7 +223,7 @@ fn extent_in(file: &[u8], offset: u64, length: u64) -> Option<Extent> {
     (extent.offset.is_multiple_of(ALIGNMENT) && end <= file.len()).then_some(extent)
 }
 
-fn read_table(file: &[u8], header: &RawHeader) -> Result<Vec<Section>, ModelError> {
+fn table_of<'a>(file: &'a [u8], header: &RawHeader) -> Result<&'a [u8], ModelError> {
     let count = u32::from_le_bytes(header.section_count);
     if count > MOST_SECTIONS {
         return Err(table_damage("it claims more than 256 sections"));
@@ -226,14 +234,24 @@ fn read_table(file: &[u8], header: &RawHeader) -> Result<Vec<Section>, ModelErro
     if checksum(bytes, 0) != u32::from_le_bytes(header.table_checksum) {
         return Err(table_damage("its checksum does not match"));
     }
-    let mut sections: Vec<Section> = Vec::with_capacity(count as usize);
-    for raw in bytemuck::cast_slice::<u8, RawSection>(bytes) {
+    Ok(bytes)
+}
+
+/// Reads the entries: kinds ascend, and no section begins before the one ahead of it, or the root, has ended.
+fn read_table(file: &[u8], table: &[u8], root: Extent) -> Result<Vec<Section>, ModelError> {
+    let mut sections: Vec<Section> = Vec::with_capacity(table.len() / SECTION_BYTES);
+    let mut end = root.offset + root.length;
+    for raw in bytemuck::cast_slice::<u8, RawSection>(table) {
         let kind = u32::from_le_bytes(raw.kind);
         let extent = extent_in(file, u64::from_le_bytes(raw.offset), u64::from_le_bytes(raw.length))
             .ok_or(ModelError::Section { kind, problem: "outside the file" })?;
         if sections.last().is_some_and(|last| last.kind >= kind) {
             return Err(ModelError::Section { kind, problem: "out of order" });
         }
+        if extent.offset < end {
+            return Err(ModelError::Section { kind, problem: "overlapping what lies before it" });
+        }
+        end = extent.offset + extent.length;
         if kind < FIRST_OPTIONAL_KIND && !Kind::ALL.iter().any(|&known| known as u32 == kind) {
             return Err(ModelError::Section { kind, problem: "unknown to this build and not optional" });
         }
@@ -270,7 +288,7 @@ pub(crate) fn assemble(root: &[u8], sections: &[(Kind, Vec<u8>)]) -> rkyv::util:
     let mut header = RawHeader {
         magic: MAGIC,
         version: VERSION.to_le_bytes(),
-        section_count: u32::try_from(sections.len()).expect("there are twelve kinds").to_le_bytes(),
+        section_count: u32::try_from(sections.len()).expect("there are a few kinds").to_le_bytes(),
         file_length: (end as u64).to_le_bytes(),
         root_offset: (root_offset as u64).to_le_bytes(),
         root_length: (root.len() as u64).to_le_bytes(),
@@ -289,4 +307,33 @@ pub(crate) fn assemble(root: &[u8], sections: &[(Kind, Vec<u8>)]) -> rkyv::util:
     }
     debug_assert_eq!(file.len(), end);
     file
+}
+
+/// Makes length, root checksum, section checksums, table checksum and header checksum those of the bytes as they are,
+/// and mark and version those of this build, as far as the bytes say where the parts are.
+pub(crate) fn seal(file: &mut [u8]) {
+    let length = file.len() as u64;
+    let Some((header, rest)) = file.split_at_mut_checked(HEADER_BYTES) else { return };
+    let raw: &mut RawHeader = bytemuck::from_bytes_mut(header);
+    (raw.magic, raw.version, raw.file_length) = (MAGIC, VERSION.to_le_bytes(), length.to_le_bytes());
+    let part = |rest: &[u8], offset: [u8; 8], length: [u8; 8]| {
+        let from = usize::try_from(u64::from_le_bytes(offset)).ok()?.checked_sub(HEADER_BYTES)?;
+        rest.get(from..)?.get(..usize::try_from(u64::from_le_bytes(length)).ok()?).map(<[u8]>::to_vec)
+    };
+    if let Some(root) = part(rest, raw.root_offset, raw.root_length) {
+        raw.root_checksum = checksum(&root, 0).to_le_bytes();
+    }
+    let table_bytes = (u32::from_le_bytes(raw.section_count) as usize).saturating_mul(SECTION_BYTES);
+    for at in (0..table_bytes.min(rest.len())).step_by(SECTION_BYTES) {
+        let Some(entry) = rest.get(at..at + SECTION_BYTES) else { break };
+        let mut entry: RawSection = bytemuck::pod_read_unaligned(entry);
+        if let Some(section) = part(rest, entry.offset, entry.length) {
+            entry.checksum = xxh3_64(&section).to_le_bytes();
+            rest[at..at + SECTION_BYTES].copy_from_slice(bytemuck::bytes_of(&entry));
+        }
+    }
+    if let Some(table) = rest.get(..table_bytes) {
+        raw.table_checksum = checksum(table, 0).to_le_bytes();
+    }
+    raw.header_checksum = xxh3_64(&bytemuck::bytes_of(raw)[..56]).to_le_bytes();
 }

@@ -7,6 +7,8 @@
 
 mod bytes;
 pub(crate) mod chunk;
+#[cfg(test)]
+mod crafted;
 mod error;
 pub(crate) mod facts;
 mod index;
@@ -14,8 +16,9 @@ pub(crate) mod layout;
 pub(crate) mod names;
 pub(crate) mod postings;
 pub(crate) mod probe;
-mod record;
+pub(crate) mod record;
 pub(crate) mod root;
+pub(crate) mod seal;
 mod verify;
 
 pub use error::ModelError;

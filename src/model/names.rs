@@ -15,7 +15,7 @@ use super::bytes::{Cursor, checksum, put_varint};
 use super::error::ModelError;
 
 /// Names in a block.
-const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 
 /// Where a part of a section is, with its checksum: shared by name tables, the facts and the file records.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -40,6 +40,11 @@ impl RawRef {
             length: u32::try_from(bytes.len()).expect("a part is shorter than 4 GiB").to_le_bytes(),
             checksum: checksum(bytes, position as u64).to_le_bytes(),
         }
+    }
+
+    /// Offset and length of the part.
+    pub(crate) fn extent(&self) -> (u64, u32) {
+        (u64::from_le_bytes(self.offset), u32::from_le_bytes(self.length))
     }
 
     /// The bytes it refers to within `data`, checked.
@@ -77,6 +82,18 @@ impl<'a> Blocks<'a> {
             .split_at_checked(index_bytes)
             .ok_or_else(|| ModelError::damaged(section, "it is shorter than its index"))?;
         Ok(Self { section, index: bytemuck::cast_slice(index), data })
+    }
+
+    /// Whether the blocks lie one after the other, from the end of the index to that of the section.
+    pub(crate) fn follow_each_other(&self) -> bool {
+        let mut end = 0u64;
+        let each_follows = self.index.iter().all(|block| {
+            let (offset, length) = block.extent();
+            let follows = offset == end;
+            end = end.saturating_add(length.into());
+            follows
+        });
+        each_follows && end == self.data.len() as u64
     }
 
     fn block(&self, block: usize) -> Result<&'a [u8], ModelError> {
@@ -137,7 +154,7 @@ impl<'a> NameTable<'a> {
         Ok(Self { blocks: Blocks::new(section, bytes, count)?, count })
     }
 
-    fn damaged(&self, problem: &'static str) -> ModelError {
+    pub(crate) fn damaged(&self, problem: &'static str) -> ModelError {
         ModelError::damaged(self.blocks.section, problem)
     }
 

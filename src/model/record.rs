@@ -1,5 +1,7 @@
 //! What the model knows of one file, in one rkyv archive: everything a change of that file needs, but the lists.
 
+use std::cmp::Reverse;
+
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::postings::ListRefBytes;
@@ -36,6 +38,9 @@ pub struct SymbolRecord {
     pub last: u32,
     /// A [`crate::observation::SymbolKind`] as its number.
     pub kind: u8,
+    /// Of the symbols before it that end after it, the nearest, as its position + 1; 0 without one. Following these
+    /// meets every symbol that holds a line, innermost first, however the spans overlap.
+    pub outer: u32,
     /// Qualified within the file with dots.
     pub name: String,
 }
@@ -62,6 +67,59 @@ pub struct FileRecord {
     pub symbols: Vec<SymbolRecord>,
 }
 
+impl ArchivedFileRecord {
+    /// The first rule of the format that the record breaks, if it breaks one. O(size of the record), as its validation.
+    ///
+    /// Searches by line trust the order that this checks.
+    pub(crate) fn broken_rule(&self, file: u32) -> Option<&'static str> {
+        let blocks = self.blocks.len();
+        let mut runs = self.runs.iter().map(|run| (run.first.to_native(), run.last.to_native()));
+        let mut imported = self.imported.iter().map(|range| (range[0].to_native(), range[1].to_native()));
+        let mut symbols = (0u32..).zip(self.symbols.iter());
+        let ordered = |pair: &[ArchivedSymbolRecord]| {
+            (pair[0].first, Reverse(pair[0].last)) <= (pair[1].first, Reverse(pair[1].last))
+        };
+        match () {
+            () if self.file != file => Some("a record is that of another file"),
+            () if !ascend(&mut runs) => Some("the line runs of a file do not ascend"),
+            () if self.runs.iter().any(|run| run.block.to_native() as usize >= blocks) => {
+                Some("a run names a block that is not there")
+            }
+            () if !ascend(&mut imported) => Some("the imported lines of a file do not ascend"),
+            () if !self.symbols.windows(2).all(ordered) => Some("the symbols of a file are not sorted"),
+            () if symbols.any(|(at, s)| s.first == 0 || s.first > s.last || s.outer > at) => {
+                Some("a symbol has no lines, or names one after it as its outer")
+            }
+            () => None,
+        }
+    }
+}
+
+/// Whether ranges of 1-based lines are well formed, ascending and disjoint.
+fn ascend(ranges: &mut impl Iterator<Item = (u32, u32)>) -> bool {
+    let mut before = 0;
+    ranges.all(|(first, last)| {
+        let fits = before < first && first <= last;
+        before = last;
+        fits
+    })
+}
+
+/// For symbols by first line, outer before inner: the [`SymbolRecord::outer`] of each. O(symbols).
+pub(crate) fn link_outer(symbols: &mut [SymbolRecord]) {
+    // Symbols that may still be the outer of a later one: each ends before the one below it on the stack.
+    let mut open: Vec<u32> = Vec::new();
+    for at in 0..symbols.len() {
+        while let Some(&inner) = open.last()
+            && symbols[inner as usize - 1].last <= symbols[at].last
+        {
+            open.pop();
+        }
+        symbols[at].outer = open.last().copied().unwrap_or(0);
+        open.push(u32::try_from(at + 1).expect("a file has fewer than 2^32 symbols"));
+    }
+}
+
 /// A count on a scale of sixteen steps an octave: 1 is 1, 2 is 17, 65,000 and above are 255.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is clamped to 1..=255 before")]
 pub fn quantize_count(count: u64) -> u8 {
@@ -72,4 +130,78 @@ pub fn quantize_count(count: u64) -> u8 {
 /// The count that a byte of [`quantize_count`] stands for.
 pub fn dequantize_count(byte: u8) -> f64 {
     libm::exp2(f64::from(byte.saturating_sub(1)) / 16.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rkyv::rancor::Failure;
+
+    use super::*;
+
+    #[test]
+    fn counts_are_kept_within_a_few_per_cent() {
+        assert_eq!([0, 1, 2, 4, 65_000, u64::MAX].map(quantize_count), [1, 1, 17, 33, 255, 255]);
+        for count in 1..60_000u64 {
+            let back = dequantize_count(quantize_count(count));
+            assert!((back / count as f64 - 1.0).abs() < 0.022, "{count} came back as {back}");
+        }
+    }
+
+    fn symbol(first: u32, last: u32) -> SymbolRecord {
+        SymbolRecord { first, last, kind: 0, outer: 0, name: format!("{first}_{last}") }
+    }
+
+    #[test]
+    fn records_that_break_a_rule_are_told() {
+        let run = |first, last, block| LineRun { first, last, block };
+        let broken = |record: FileRecord| {
+            let bytes = rkyv::to_bytes::<Failure>(&record).unwrap();
+            rkyv::access::<ArchivedFileRecord, Failure>(&bytes).unwrap().broken_rule(0)
+        };
+        let of_runs =
+            |runs: &[LineRun]| broken(FileRecord { runs: runs.to_vec(), blocks: vec![[0; 16]], ..Default::default() });
+        assert_eq!(of_runs(&[run(1, 2, 0), run(3, u32::MAX, 0)]), None);
+        for runs in [
+            [run(1, 2, 0), run(2, 3, 0)],
+            [run(3, 3, 0), run(1, 1, 0)],
+            [run(0, 1, 0), run(2, 2, 0)],
+            [run(1, 1, 0), run(4, 3, 0)],
+        ] {
+            assert_eq!(of_runs(&runs), Some("the line runs of a file do not ascend"), "{runs:?}");
+        }
+        assert_eq!(of_runs(&[run(1, 1, 1)]), Some("a run names a block that is not there"));
+        assert!(broken(FileRecord { file: 1, ..Default::default() }).is_some());
+        assert!(broken(FileRecord { imported: vec![[5, 6], [6, 7]], ..Default::default() }).is_some());
+        let of_symbols = |symbols: Vec<SymbolRecord>| broken(FileRecord { symbols, ..Default::default() });
+        assert_eq!(of_symbols(vec![symbol(1, 9), symbol(1, 4), symbol(2, 3)]), None);
+        assert!(of_symbols(vec![symbol(1, 4), symbol(1, 9)]).is_some());
+        assert!(of_symbols(vec![symbol(4, 1)]).is_some());
+        assert!(of_symbols(vec![SymbolRecord { outer: 1, ..symbol(1, 4) }]).is_some(), "a loop");
+    }
+
+    proptest! {
+        /// Following the outer links finds what a scan finds.
+        #[test]
+        fn outer_links_lead_to_every_symbol_that_holds_a_line(
+            spans in proptest::collection::vec((1u32..30, 0u32..12), 0..20),
+            line in 1u32..45,
+        ) {
+            let mut symbols: Vec<SymbolRecord> = spans.iter().map(|&(first, more)| symbol(first, first + more)).collect();
+            symbols.sort_by_key(|s| (s.first, Reverse(s.last)));
+            link_outer(&mut symbols);
+            let holding = |s: &&SymbolRecord| s.first <= line && line <= s.last;
+            let want: Vec<&SymbolRecord> = symbols.iter().rev().filter(holding).collect();
+            let mut at = symbols.partition_point(|s| s.first <= line);
+            let mut found = Vec::new();
+            while at > 0 {
+                let symbol = &symbols[at - 1];
+                found.extend((line <= symbol.last).then_some(symbol));
+                at = symbol.outer as usize;
+            }
+            // A symbol that ends where an inner one ends is not on the way: it holds nothing that the inner one does not.
+            let innermost = |list: &[&SymbolRecord]| list.first().map(|s| (s.first, s.last));
+            prop_assert_eq!(innermost(&found), innermost(&want));
+        }
+    }
 }

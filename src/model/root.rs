@@ -1,4 +1,4 @@
-//! The root: what is known of the model as a whole. Small, and validated at every open.
+//! The root: what is known of the model as a whole. Of one size but for the base commit, and validated at every open.
 
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -38,6 +38,6 @@ pub struct Root {
     pub postings: u64,
     /// Postings of the lists by file, which repeat what the blocks say so that one list answers for a file.
     pub file_postings: u64,
-    /// Commits that the runs name, sorted; runs refer to them by position.
-    pub commits: Vec<String>,
+    /// The number of commits that the runs name.
+    pub commits: u32,
 }

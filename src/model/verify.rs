@@ -1,14 +1,19 @@
 //! Checking all of a model: every byte against a checksum, every rule of the format.
-
-use std::ops::ControlFlow;
+//!
+//! No byte is outside: the header, the section table and the root are checked at open; every section has a checksum
+//! here; what lies between them is zero; and nothing follows the last.
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::ModelError;
+use super::facts::TestRecord;
 use super::index::Index;
 use super::layout::{HEADER_BYTES, Kind, SECTION_BYTES};
+use super::names::{Blocks, NameTable};
 use super::postings::PostingList;
+use super::root::Root;
 use crate::id::{FeatureId, FileId, TestId};
+use crate::observation::Outcome;
 
 /// What `verify` found whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +27,7 @@ pub struct Verified {
 }
 
 impl<D: AsRef<[u8]>> Index<D> {
-    /// Checks everything: O(size of the file). `progress` hears of parts done and parts in all, now and then.
+    /// Checks everything: O(size of the file + postings). `progress` hears of parts done and parts in all, now and then.
     ///
     /// # Errors
     /// The first damage found.
@@ -37,41 +42,46 @@ impl<D: AsRef<[u8]>> Index<D> {
             }
         };
         let mut found = Verified { bytes: self.bytes().len() as u64, ..Verified::default() };
+        let mut sums = Root { base: root.base.clone(), ..Root::default() };
         self.verify_sections()?;
-        self.verify_names()?;
+        self.verify_parts()?;
+        for table in [self.test_names()?, self.paths()?, self.feature_names()?, self.family_names()?, self.commits()?] {
+            verify_names(table)?;
+        }
         for test in (0..root.tests).map(TestId) {
-            self.cost_us(test)?;
-            self.test_record(test)?;
+            let cost_us = self.cost_us(test)?;
+            verify_test(&self.test_record(test)?, cost_us, &mut sums)?;
             step();
         }
         for file in (0..root.files).map(FileId) {
-            self.verify_file(file, &mut found)?;
+            self.verify_file(file, &mut found, &mut sums)?;
             step();
         }
+        self.verify_suffixes()?;
         for feature in (0..root.features).map(FeatureId) {
-            count(self.feature(feature)?.list, &mut found)?;
+            sums.postings += count(self.feature(feature)?.list, &mut found)?;
             step();
         }
+        self.verify_sums(&sums)?;
         progress(total, total);
         Ok(found)
     }
 
     /// Section checksums, and zeros between the sections.
     fn verify_sections(&self) -> Result<(), ModelError> {
+        let damaged = |problem| Err(ModelError::damaged("section table", problem));
         let preamble = self.preamble();
-        let mut extents: Vec<_> = preamble.sections.iter().map(|section| section.extent).collect();
-        extents.push(preamble.root);
-        extents.sort_by_key(|extent| extent.offset);
         let mut end = HEADER_BYTES + preamble.sections.len() * SECTION_BYTES;
-        for extent in extents {
-            let gap = self.bytes().get(end..extent.offset);
-            if gap.is_none_or(|gap| gap.iter().any(|&byte| byte != 0)) {
-                return Err(ModelError::damaged("section table", "sections overlap, or what lies between is not zero"));
+        // Open has seen that each begins at or after the end of the one before.
+        for extent in std::iter::once(preamble.root).chain(preamble.sections.iter().map(|section| section.extent)) {
+            let between = self.bytes().get(end..extent.offset).unwrap_or(&[1]);
+            if between.iter().any(|&byte| byte != 0) {
+                return damaged("what lies between two sections is not zero");
             }
             end = extent.offset + extent.length;
         }
         if end != self.bytes().len() {
-            return Err(ModelError::damaged("section table", "bytes follow the last section"));
+            return damaged("bytes follow the last section");
         }
         for section in &preamble.sections {
             if xxh3_64(section.extent.of(self.bytes())) != section.checksum {
@@ -83,48 +93,110 @@ impl<D: AsRef<[u8]>> Index<D> {
         Ok(())
     }
 
-    /// Every name table is readable and sorted.
-    fn verify_names(&self) -> Result<(), ModelError> {
-        for table in [self.test_names()?, self.paths()?, self.feature_names()?] {
-            let mut before: Option<Vec<u8>> = None;
-            let mut order = ControlFlow::Continue(());
-            table.scan(0, |_, name| {
-                if before.as_deref().is_some_and(|before| before >= name) {
-                    order = ControlFlow::Break(());
-                }
-                before = Some(name.to_vec());
-                Ok(order.is_continue())
-            })?;
-            if order.is_break() {
-                return Err(ModelError::damaged("names", "they are not sorted"));
+    /// The parts of each section follow each other, so that reading all of them is reading the section once.
+    fn verify_parts(&self) -> Result<(), ModelError> {
+        let root = self.root();
+        let blocks = [
+            (Kind::TestNames, root.tests),
+            (Kind::Facts, root.tests),
+            (Kind::Paths, root.files),
+            (Kind::FeatureNames, root.features),
+            (Kind::FamilyNames, root.families),
+            (Kind::Commits, root.commits),
+        ];
+        for (kind, count) in blocks {
+            if !Blocks::new(kind.name(), self.section(kind), count)?.follow_each_other() {
+                return Err(ModelError::damaged(kind.name(), "its parts do not follow each other to its end"));
             }
         }
-        Ok(())
+        let mut end = 0;
+        for record in self.files_table()? {
+            let (offset, length) = record.extent();
+            if offset < end || offset - end >= 16 {
+                return Err(ModelError::damaged(Kind::Files.name(), "the records do not follow each other"));
+            }
+            end = offset.saturating_add(length.into());
+        }
+        match end == self.section(Kind::Records).len() as u64 {
+            true => Ok(()),
+            false => Err(ModelError::damaged(Kind::Records.name(), "bytes follow the last record")),
+        }
     }
 
-    fn verify_file(&self, file: FileId, found: &mut Verified) -> Result<(), ModelError> {
-        let damaged = |problem| ModelError::damaged(Kind::Records.name(), problem);
+    fn verify_file(&self, file: FileId, found: &mut Verified, sums: &mut Root) -> Result<(), ModelError> {
         if self.find_file(&self.path(file)?)? != Some(file) {
             return Err(ModelError::damaged(Kind::Probe.name(), "a path does not find its file"));
         }
         let view = self.file(file)?;
-        let record = view.to_record()?;
-        if !record.runs.is_sorted_by(|a, b| a.last < b.first) || record.runs.iter().any(|run| run.first > run.last) {
-            return Err(damaged("the line runs of a file do not ascend"));
+        sums.blocks += view.block_count() as u64;
+        sums.symbols += view.symbols().len() as u64;
+        for block in (0u32..).take(view.block_count()) {
+            sums.postings += count(view.block(block)?, found)?;
         }
-        if record.runs.iter().any(|run| run.block as usize >= record.blocks.len()) {
-            return Err(damaged("a run names a block that is not there"));
+        sums.file_postings += count(view.touching()?, found)?;
+        count(view.defines()?, found)?;
+        Ok(())
+    }
+
+    /// The files by their reversed paths: strictly ascending, so each is there once.
+    fn verify_suffixes(&self) -> Result<(), ModelError> {
+        let suffixes = self.suffixes()?;
+        let mut before: Option<String> = None;
+        for position in 0..self.root().files {
+            let path = self.path(FileId(suffixes.get(position)?.unwrap_or(u32::MAX)))?;
+            if before.is_some_and(|before| before.bytes().rev().ge(path.bytes().rev())) {
+                return Err(ModelError::damaged(Kind::Suffixes.name(), "the reversed paths do not ascend"));
+            }
+            before = Some(path);
         }
-        for block in 0..record.blocks.len() {
-            count(view.block(u32::try_from(block).unwrap_or(u32::MAX))?, found)?;
+        Ok(())
+    }
+
+    /// The root's totals are those of the parts.
+    fn verify_sums(&self, sums: &Root) -> Result<(), ModelError> {
+        let root = self.root();
+        let totals = |of: &Root| {
+            let of_files = [of.blocks, of.symbols, of.postings, of.file_postings];
+            (of.total_cost_us, of.tests_recorded, of.tests_failed, of.runs, of_files)
+        };
+        match totals(root) == totals(sums) {
+            true => Ok(()),
+            false => Err(ModelError::damaged("root", "a total is not the sum of the parts")),
         }
-        count(view.touching()?, found)?;
-        count(view.defines()?, found)
     }
 }
 
-fn count(list: PostingList<'_>, found: &mut Verified) -> Result<(), ModelError> {
-    list.for_each(|_| found.postings += 1)?;
-    found.lists += 1;
+/// Names are UTF-8, sorted, each there once.
+fn verify_names(table: NameTable<'_>) -> Result<(), ModelError> {
+    let mut before: Option<Vec<u8>> = None;
+    table.scan(0, |_, name| {
+        if before.as_deref().is_some_and(|before| before >= name) {
+            return Err(table.damaged("its names do not ascend"));
+        }
+        if std::str::from_utf8(name).is_err() {
+            return Err(table.damaged("a name is not UTF-8"));
+        }
+        before = Some(name.to_vec());
+        Ok(true)
+    })
+}
+
+fn verify_test(record: &TestRecord, cost_us: u64, sums: &mut Root) -> Result<(), ModelError> {
+    let runs = record.runs.iter().map(|run| (run.time_us, run.commit, run.outcome, run.cost_us));
+    if !runs.is_sorted_by(|a, b| a < b) {
+        return Err(ModelError::damaged(Kind::Facts.name(), "the runs of a test do not ascend"));
+    }
+    sums.total_cost_us = sums.total_cost_us.saturating_add(cost_us);
+    sums.tests_recorded += u32::from(record.recorded);
+    sums.tests_failed += u32::from(record.runs.iter().any(|run| run.outcome == Outcome::Failed));
+    sums.runs += record.runs.len() as u64;
     Ok(())
+}
+
+/// Reads a list to its end: how many postings it holds.
+fn count(list: PostingList<'_>, found: &mut Verified) -> Result<u64, ModelError> {
+    list.for_each(|_| ())?;
+    found.lists += 1;
+    found.postings += u64::from(list.count());
+    Ok(list.count().into())
 }

@@ -26,7 +26,7 @@ const DELTAS: u8 = 0;
 const ROARING: u8 = 1;
 const RANGE: u8 = 2;
 /// Top bit of a reference's length: the list is the reference's other twelve bytes.
-const INLINE: u32 = 1 << 31;
+pub(crate) const INLINE: u32 = 1 << 31;
 /// Bytes of a list that fit its reference.
 const INLINE_BYTES: usize = 12;
 
@@ -110,7 +110,8 @@ impl RawListRef {
     /// A reference to an encoded list that is placed in the postings section by `place`, unless it fits in here.
     pub(crate) fn new(list: &[u8], place: impl FnOnce(&[u8]) -> u64) -> Self {
         let length = u32::try_from(list.len()).ok().filter(|&length| length < INLINE);
-        let length = length.expect("a list of 2^32 tests is shorter than 2 GiB in one of the encodings");
+        // Below 2^30 tests: at most 2^30 signals, and 2^29 bytes or so of bitmap.
+        let length = length.expect("a list of fewer than 2^30 tests is shorter than 2 GiB");
         let mut at = [0; INLINE_BYTES];
         if list.len() <= INLINE_BYTES {
             at[..list.len()].copy_from_slice(list);

@@ -1,0 +1,312 @@
+//! Files whose checksums are right and whose content breaks a rule: the checks behind the checksums.
+
+use rkyv::rancor::Failure;
+use rkyv::util::AlignedVec;
+
+use super::layout::{ALIGNMENT, HEADER_BYTES, Kind, SECTION_BYTES, assemble};
+use super::names::{REF_BYTES, RawRef};
+use super::postings::RawListRef;
+use super::seal::seal;
+use super::{FileRecord, Index, LineRun, ModelError, Root};
+use crate::build::build;
+use crate::fuzz::sample;
+use crate::id::{FeatureId, FileId, TestId};
+
+type Bytes = AlignedVec<64>;
+type Change<T> = fn(&mut T);
+
+fn good() -> Bytes {
+    build(&sample(), Some("c0ffee"), |_| None)
+}
+
+/// The good model with sections and root changed, and laid out again.
+fn remade(change: impl FnOnce(&mut Root, &mut dyn FnMut(Kind, &dyn Fn(&mut Vec<u8>)))) -> Bytes {
+    let bytes = good();
+    let index = Index::open(&bytes[..]).unwrap();
+    let mut sections: Vec<(Kind, Vec<u8>)> =
+        Kind::ALL.iter().map(|&kind| (kind, index.section(kind).to_vec())).collect();
+    let mut root = index.root().clone();
+    change(&mut root, &mut |kind, edit| {
+        sections.iter_mut().filter(|(known, _)| *known == kind).for_each(|(_, bytes)| edit(bytes));
+    });
+    let mut bytes = assemble(&rkyv::to_bytes::<Failure>(&root).unwrap(), &sections);
+    seal(&mut bytes);
+    bytes
+}
+
+/// The good model with the record of `src/a.py` changed, and that file in it.
+fn with_record(change: impl Fn(&mut FileRecord)) -> (Bytes, FileId) {
+    let bytes = good();
+    let index = Index::open(&bytes[..]).unwrap();
+    let file = index.find_file("src/a.py").unwrap().unwrap();
+    let (mut table, mut records) = (Vec::new(), Vec::new());
+    for at in 0..index.root().files {
+        let mut record = index.file(FileId(at)).unwrap().to_record().unwrap();
+        if at == file.0 {
+            change(&mut record);
+        }
+        let archive = rkyv::to_bytes::<Failure>(&record).unwrap();
+        records.resize(records.len().next_multiple_of(16), 0);
+        table.extend_from_slice(bytemuck::bytes_of(&RawRef::new(records.len(), &archive, at as usize)));
+        records.extend_from_slice(&archive);
+    }
+    let remade = remade(|_, edit| {
+        edit(Kind::Files, &|section| section.clone_from(&table));
+        edit(Kind::Records, &|section| section.clone_from(&records));
+    });
+    (remade, file)
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    Index::open(bytes).map(|_| ()).unwrap_err().to_string()
+}
+
+/// What the touching list of `src/a.py` says if it is these bytes.
+fn list(list: &[u8]) -> Result<Vec<(u32, u8)>, ModelError> {
+    let (bytes, file) = with_record(|record| record.touching = RawListRef::new(list, |_| 0).to_bytes());
+    let index = Index::open(&bytes[..]).unwrap();
+    let postings = index.file(file).unwrap().touching()?.to_vec()?;
+    Ok(postings.into_iter().map(|posting| (posting.test.0, posting.signal)).collect())
+}
+
+fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+fn put_u64(bytes: &mut [u8], at: usize, value: u64) {
+    bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}
+
+#[test]
+fn sealing_a_good_model_changes_nothing() {
+    let (bytes, mut sealed) = (good(), good());
+    seal(&mut sealed);
+    assert!(bytes[..] == sealed[..]);
+    assert!(remade(|_, _| ())[..] == bytes[..]);
+    assert!(with_record(|_| ()).0[..] == bytes[..]);
+}
+
+#[test]
+fn another_version_is_named() {
+    let mut bytes = good();
+    put_u32(&mut bytes, 8, 2);
+    let sum = xxhash_rust::xxh3::xxh3_64(&bytes[..56]);
+    put_u64(&mut bytes, 56, sum);
+    assert_eq!(Index::open(&bytes[..]).map(|_| ()), Err(ModelError::Version { found: 2, supported: 1 }));
+    assert_eq!(
+        refusal(&bytes),
+        "format version 2, this build reads 1; rebuild it with `covopt build`, or use the covopt that wrote it"
+    );
+}
+
+#[test]
+fn a_root_outside_or_over_the_table_is_refused() {
+    for (at, value) in [(24, 1 << 40), (24, u64::MAX - 63), (32, 1 << 40), (32, u64::MAX), (24, 65)] {
+        let mut bytes = good();
+        put_u64(&mut bytes, at, value);
+        seal(&mut bytes);
+        assert!(refusal(&bytes).contains("section `root` is damaged: it lies outside the file"), "{at} {value}");
+    }
+    let mut bytes = good();
+    put_u64(&mut bytes, 24, 64);
+    seal(&mut bytes);
+    assert!(refusal(&bytes).contains("it overlaps the section table"));
+}
+
+#[test]
+fn sections_that_do_not_fit_are_refused() {
+    let entry = |at: usize| HEADER_BYTES + at * SECTION_BYTES;
+    let broken = |change: &dyn Fn(&mut Bytes)| {
+        let mut bytes = good();
+        change(&mut bytes);
+        seal(&mut bytes);
+        refusal(&bytes)
+    };
+    let offset_of =
+        |bytes: &Bytes, at: usize| u64::from_le_bytes(bytes[entry(at) + 8..entry(at) + 16].try_into().unwrap());
+    let overlap = broken(&|bytes| {
+        let before = offset_of(bytes, 4);
+        put_u64(bytes, entry(5) + 8, before);
+    });
+    assert!(overlap.starts_with("section 6 is overlapping what lies before it"), "{overlap}");
+    assert!(broken(&|bytes| put_u64(bytes, entry(0) + 8, 64)).starts_with("section 1 is overlapping"));
+    assert!(broken(&|bytes| put_u64(bytes, entry(12) + 16, u64::MAX)).starts_with("section 13 is outside the file"));
+    assert!(broken(&|bytes| put_u64(bytes, entry(12) + 8, u64::MAX - 63)).starts_with("section 13 is outside"));
+    assert!(broken(&|bytes| put_u32(bytes, entry(3), 3)).starts_with("section 3 is out of order"));
+    assert!(broken(&|bytes| put_u32(bytes, entry(12), 14)).starts_with("section 14 is unknown to this build"));
+    assert!(broken(&|bytes| put_u32(bytes, 12, 12)).starts_with("section 13 is missing"));
+    assert!(broken(&|bytes| put_u32(bytes, 12, 257)).contains("more than 256 sections"));
+    assert!(broken(&|bytes| put_u32(bytes, 12, 0)).starts_with("section 1 is missing"));
+}
+
+/// The good model with one more section at its end, of a kind nobody knows.
+fn with_section(kind: u32) -> Bytes {
+    let mut bytes = good();
+    let count = Kind::ALL.len();
+    let (entry, root_offset) = (HEADER_BYTES + count * SECTION_BYTES, 64 * 8);
+    assert!(entry + SECTION_BYTES <= root_offset, "there is room for one more entry before the root");
+    bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
+    let offset = bytes.len() as u64;
+    bytes.extend_from_slice(b"anchors");
+    put_u32(&mut bytes, 12, count as u32 + 1);
+    put_u32(&mut bytes, entry, kind);
+    put_u64(&mut bytes, entry + 8, offset);
+    put_u64(&mut bytes, entry + 16, 7);
+    seal(&mut bytes);
+    bytes
+}
+
+#[test]
+fn unknown_sections_are_skipped_where_they_are_optional() {
+    let bytes = with_section(0x100);
+    let index = Index::open(&bytes[..]).unwrap();
+    assert!(index.find_file("src/a.py").unwrap().is_some());
+    index.verify(|_, _| ()).unwrap();
+    assert!(refusal(&with_section(14)).starts_with("section 14 is unknown to this build and not optional"));
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    assert!(Index::open(&flipped[..]).unwrap().verify(|_, _| ()).is_err());
+}
+
+#[test]
+fn counts_that_the_sections_do_not_bear_out_are_refused() {
+    let claims: [(&str, Change<Root>); 6] = [
+        ("costs", |root| root.tests = u32::MAX),
+        ("costs", |root| root.tests /= 2),
+        ("path suffixes", |root| root.files = 1 << 30),
+        ("features", |root| root.features += 1),
+        ("family names", |root| root.families = u32::MAX),
+        ("commits", |root| root.commits = 1 << 20),
+    ];
+    for (section, claim) in claims {
+        let message = refusal(&remade(|root, _| claim(root)));
+        assert!(message.contains(section), "{section}: {message}");
+    }
+    let totals: [Change<Root>; 4] =
+        [|root| root.postings += 1, |root| root.runs = 0, |root| root.total_cost_us += 1, |root| root.blocks += 1];
+    for claim in totals {
+        let bytes = remade(|root, _| claim(root));
+        assert!(Index::open(&bytes[..]).unwrap().verify(|_, _| ()).is_err(), "a total is only a claim until verified");
+    }
+}
+
+#[test]
+fn lists_that_lie_are_errors() {
+    const UNIFORM_DELTAS: u8 = 0x10;
+    const UNIFORM_ROARING: u8 = 0x11;
+    const UNIFORM_RANGE: u8 = 0x12;
+    assert_eq!(list(&[UNIFORM_DELTAS, 2, 9, 3, 4]), Ok(vec![(3, 9), (7, 9)]));
+    assert_eq!(list(&[UNIFORM_RANGE, 2, 9, 3]), Ok(vec![(3, 9), (4, 9)]));
+    assert_eq!(list(&[0x00, 2, 8, 9, 3, 4]), Ok(vec![(3, 8), (7, 9)]));
+    let lies: [(&str, &[u8]); 16] = [
+        ("more than it holds", &[UNIFORM_DELTAS, 3, 9, 3, 4]),
+        ("fewer than it holds", &[UNIFORM_DELTAS, 1, 9, 3, 4]),
+        ("none", &[UNIFORM_DELTAS, 0, 9]),
+        ("a test past the last", &[UNIFORM_DELTAS, 2, 9, 3, 201, 1]),
+        ("a distance of 0", &[UNIFORM_DELTAS, 2, 9, 3, 0]),
+        ("a signal of 0", &[UNIFORM_DELTAS, 1, 0, 3]),
+        ("one signal of 0", &[0x00, 2, 8, 0, 3, 4]),
+        ("signals cut short", &[0x00, 9, 8, 9]),
+        ("a varint cut short", &[UNIFORM_DELTAS, 1, 9, 0x80]),
+        ("more tests than the model", &[UNIFORM_RANGE, 0xff, 0xff, 0xff, 0xff, 0x0f, 9, 0]),
+        ("a range past the last", &[UNIFORM_RANGE, 100, 9, 120]),
+        ("a range and more", &[UNIFORM_RANGE, 2, 9, 3, 4]),
+        ("an unknown encoding", &[0x13, 1, 9, 3]),
+        ("an unknown flag", &[0x20, 1, 9, 3]),
+        ("a bitmap cut short", &[UNIFORM_ROARING, 1, 9, 0x3a, 0x30, 0, 0]),
+        ("a bitmap of another size", &[UNIFORM_ROARING, 1, 9, 0x3a, 0x30, 0, 0, 0, 0, 0, 0]),
+    ];
+    for (what, bytes) in lies {
+        assert!(list(bytes).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn references_outside_the_postings_are_errors() {
+    let claim = |length: u32, rest: u8| [&length.to_le_bytes()[..], &[rest; 12]].concat();
+    let claims = [claim(13, 0xff), claim(13 | 1 << 31, 1), claim((1 << 31) - 1, 0), claim(1 << 20, 0)];
+    for claim in claims {
+        let (bytes, file) = with_record(|record| record.touching.copy_from_slice(&claim));
+        let index = Index::open(&bytes[..]).unwrap();
+        assert!(index.file(file).unwrap().touching().is_err(), "{claim:?}");
+    }
+}
+
+#[test]
+fn records_that_lie_are_errors() {
+    let lies: [(&str, Change<FileRecord>); 5] = [
+        ("another file", |record| record.file += 1),
+        ("a block that is not there", |record| record.runs[0].block = u32::MAX),
+        ("lines that go back", |record| record.runs.reverse()),
+        ("a run to the end of all lines, and more", |record| {
+            record.runs.insert(0, LineRun { first: 1, last: u32::MAX, block: 0 });
+        }),
+        ("symbols that go round", |record| record.symbols[0].outer = 1),
+    ];
+    for (what, lie) in lies {
+        let (bytes, file) = with_record(lie);
+        let index = Index::open(&bytes[..]).unwrap();
+        assert!(matches!(index.file(file), Err(ModelError::Damaged { section: "file records", .. })), "{what}");
+        assert!(index.verify(|_, _| ()).is_err(), "{what}");
+    }
+    let swapped = remade(|_, edit| {
+        edit(Kind::Files, &|table| {
+            let (first, second) = table.split_at_mut(REF_BYTES);
+            first.swap_with_slice(&mut second[..REF_BYTES]);
+        });
+    });
+    let index = Index::open(&swapped[..]).unwrap();
+    assert!(index.file(FileId(0)).is_err() && index.file(FileId(1)).is_err(), "records that changed places");
+}
+
+#[test]
+fn offsets_outside_a_section_are_errors() {
+    for offset in [1 << 40, u64::MAX, 1 << 20] {
+        let index_entry = move |section: &mut Vec<u8>| put_u64(section, 0, offset);
+        let bytes = remade(|_, edit| {
+            for kind in [Kind::TestNames, Kind::Facts, Kind::Paths, Kind::Files, Kind::FamilyNames, Kind::Commits] {
+                edit(kind, &index_entry);
+            }
+        });
+        let index = Index::open(&bytes[..]).unwrap();
+        assert!(index.test_name(TestId(0)).is_err() && index.path(FileId(0)).is_err());
+        assert!(index.test_record(TestId(0)).is_err() && index.file(FileId(0)).is_err());
+        assert!(index.family_name(0).is_err() && index.commit(0).is_err());
+        assert!(index.find_file("src/nowhere.py").is_ok() && index.feature(FeatureId(0)).is_ok(), "the rest answers");
+        assert!(index.verify(|_, _| ()).is_err());
+    }
+}
+
+#[test]
+fn ids_past_the_end_are_errors() {
+    let bytes = remade(|root, edit| {
+        edit(Kind::Suffixes, &|section| section.chunks_exact_mut(64).for_each(|chunk| put_u32(chunk, 4, u32::MAX)));
+        edit(Kind::Probe, &|section| section.chunks_exact_mut(8).for_each(|entry| put_u32(entry, 4, u32::MAX)));
+        (root.families, root.commits) = (0, 0);
+    });
+    let index = Index::open(&bytes[..]).unwrap();
+    assert!(index.verify(|_, _| ()).is_err());
+    for path in ["src/a.py", "d.py", "b.py", "nowhere"] {
+        let _ = (index.find_file(path), index.match_path(path));
+    }
+    let named = |test: u32| index.test_record(TestId(test));
+    let refused = (0..index.root().tests).filter(|&test| named(test).is_err()).count();
+    assert!(refused > 0, "families and commits that are not there");
+}
+
+#[test]
+fn probe_buckets_that_never_end_are_an_error() {
+    let bytes = remade(|_, edit| {
+        edit(Kind::Probe, &|section| section.chunks_exact_mut(64).for_each(|bucket| bucket[4..6].fill(0xff)));
+    });
+    let index = Index::open(&bytes[..]).unwrap();
+    assert!(index.find_file("nowhere/to/be/found").is_err());
+}
+
+#[test]
+fn weights_that_are_no_weights_are_errors() {
+    for weight in [-1.0, f64::NAN, f64::INFINITY] {
+        let bytes = remade(|_, edit| edit(Kind::Features, &|table| put_u64(table, 16, f64::to_bits(weight))));
+        assert!(Index::open(&bytes[..]).unwrap().feature(FeatureId(0)).is_err(), "{weight}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Making every checksum of a changed model right again, wherever it can be found: so that tests and the fuzzer reach
+//! the checks behind the checksums. Never used on a model that anyone relies on.
+
+use rkyv::rancor::Failure;
+
+use super::bytes::checksum;
+use super::index::FEATURE_BYTES;
+use super::layout::{Extent, Kind, Preamble};
+use super::names::{BLOCK, REF_BYTES};
+use super::postings::INLINE;
+use super::record::ArchivedFileRecord;
+use super::root::{ArchivedRoot, Root};
+
+/// Bytes of a chunk and of a probe bucket: a checksum, and what it is of.
+const LINE_BYTES: usize = 64;
+
+/// Seals what is inside the sections, then the preamble. Stops where the bytes no longer say where to go on.
+pub(crate) fn seal(file: &mut [u8]) {
+    let length = file.len() as u64;
+    super::layout::seal(file);
+    let Ok(preamble) = Preamble::read(file) else { return };
+    let root = rkyv::access::<ArchivedRoot, Failure>(preamble.root.of(file))
+        .and_then(rkyv::deserialize::<Root, Failure>)
+        .unwrap_or_default();
+    for kind in [Kind::Costs, Kind::Suffixes, Kind::Probe] {
+        seal_lines(part_mut(file, preamble.extent(kind)));
+    }
+    // The records hold references to lists, so these come first; the table of files refers to the records.
+    let records = preamble.extent(Kind::Records);
+    for entry in entries(file, preamble.extent(Kind::Files), 16) {
+        seal_lists(file, preamble.extent(Kind::Postings), &within(records, reference(&file[entry])));
+    }
+    seal_refs(file, preamble.extent(Kind::Files), records);
+    let blocks = [
+        (Kind::TestNames, root.tests),
+        (Kind::Facts, root.tests),
+        (Kind::Paths, root.files),
+        (Kind::FeatureNames, root.features),
+        (Kind::FamilyNames, root.families),
+        (Kind::Commits, root.commits),
+    ];
+    for (kind, count) in blocks {
+        let section = preamble.extent(kind);
+        let index_bytes = ((count as usize).div_ceil(BLOCK) * REF_BYTES).min(section.length);
+        let data = Extent { offset: section.offset + index_bytes, length: section.length - index_bytes };
+        seal_refs(file, Extent { offset: section.offset, length: index_bytes }, data);
+    }
+    for (position, entry) in entries(file, preamble.extent(Kind::Features), FEATURE_BYTES).into_iter().enumerate() {
+        seal_list(file, preamble.extent(Kind::Postings), entry.start);
+        let (sealed, rest) = file[entry].split_at_mut(FEATURE_BYTES - 4);
+        rest.copy_from_slice(&checksum(sealed, position as u64).to_le_bytes());
+    }
+    debug_assert_eq!(file.len() as u64, length);
+    super::layout::seal(file);
+}
+
+type Bytes = std::ops::Range<usize>;
+
+fn part_mut(file: &mut [u8], extent: Extent) -> &mut [u8] {
+    file.get_mut(extent.offset..extent.offset + extent.length).unwrap_or_default()
+}
+
+/// The ranges of a section's entries of `size` bytes.
+fn entries(file: &[u8], section: Extent, size: usize) -> Vec<Bytes> {
+    let end = (section.offset + section.length).min(file.len());
+    (section.offset..end).step_by(size).map(|at| at..at + size).filter(|entry| entry.end <= end).collect()
+}
+
+/// Offset and length that a reference of 16 bytes, or more, claims: eight bytes and four.
+fn reference(bytes: &[u8]) -> (u64, u32) {
+    let offset = bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    (offset, bytes.get(8..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_le_bytes(*bytes)))
+}
+
+/// A claimed part of a section, empty where it lies outside.
+fn within(section: Extent, (offset, length): (u64, u32)) -> Bytes {
+    let from = usize::try_from(offset).ok().filter(|&from| from <= section.length).unwrap_or(section.length);
+    let length = if length as usize <= section.length - from { length as usize } else { 0 };
+    section.offset + from..section.offset + from + length
+}
+
+fn seal_lines(section: &mut [u8]) {
+    for (position, line) in section.chunks_exact_mut(LINE_BYTES).enumerate() {
+        let (sum, rest) = line.split_at_mut(4);
+        sum.copy_from_slice(&checksum(rest, position as u64).to_le_bytes());
+    }
+}
+
+fn seal_refs(file: &mut [u8], index: Extent, data: Extent) {
+    for (position, entry) in entries(file, index, REF_BYTES).into_iter().enumerate() {
+        let part = within(data, reference(&file[entry.clone()]));
+        let sum = checksum(&file[part], position as u64);
+        file[entry.start + 12..entry.end].copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+/// Seals the references that a record holds, if it is a record.
+fn seal_lists(file: &mut [u8], postings: Extent, record: &Bytes) {
+    let bytes = &file[record.clone()];
+    let Ok(archived) = rkyv::access::<ArchivedFileRecord, Failure>(bytes) else { return };
+    let at = |list: &[u8; 16]| record.start + (list.as_ptr().addr() - bytes.as_ptr().addr());
+    let lists: Vec<usize> = archived.blocks.iter().chain([&archived.touching, &archived.defines]).map(at).collect();
+    for list in lists {
+        seal_list(file, postings, list);
+    }
+}
+
+/// Seals the reference to a list that stands at `at`: length, offset, checksum.
+fn seal_list(file: &mut [u8], postings: Extent, at: usize) {
+    let Some(bytes) = file.get(at..at + 16) else { return };
+    let length = bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    if length & INLINE == 0 {
+        let sum = checksum(&file[within(postings, (reference(&bytes[4..]).0, length))], 0);
+        file[at + 12..at + 16].copy_from_slice(&sum.to_le_bytes());
+    }
+}
