@@ -44,9 +44,10 @@ pub fn gather<D: AsRef<[u8]>>(
     without: &HashSet<TestId>,
 ) -> Result<Candidates, CandidateError> {
     let mut signals: Vec<Signal> = Vec::new();
+    let mut views = Views { index, last: None };
     for (at, region) in change.regions.iter().enumerate() {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
-        each_signal(index, region, |test, level| signals.push((test, at, level)))?;
+        each_signal(&mut views, region, |test, level| signals.push((test, at, level)))?;
     }
     if !without.is_empty() {
         signals.retain(|(test, ..)| !without.contains(test));
@@ -82,37 +83,54 @@ fn weights(change: &Change) -> Vec<u32> {
 /// If a list that the change touches is damaged.
 pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec<TestId>, ModelError> {
     let mut tests = BTreeSet::new();
+    let mut views = Views { index, last: None };
     for region in &change.regions {
-        each_signal(index, region, |test, _| {
+        each_signal(&mut views, region, |test, _| {
             tests.insert(test);
         })?;
     }
     Ok(tests.into_iter().collect())
 }
 
+/// The files of a change, one at a time: regions are sorted by file, and a record is checked as a whole when it is
+/// looked up, so that looking it up for every block of a large file would cost the square of its size.
+struct Views<'a, D> {
+    index: &'a Index<D>,
+    last: Option<(FileId, FileView<'a>)>,
+}
+
+impl<'a, D: AsRef<[u8]>> Views<'a, D> {
+    fn file(&mut self, file: FileId) -> Result<FileView<'a>, ModelError> {
+        match self.last {
+            Some((last, view)) if last == file => Ok(view),
+            _ => Ok(self.last.insert((file, self.index.file(file)?)).1),
+        }
+    }
+}
+
 /// Calls `visit` once for each test with a signal on `region`.
 fn each_signal<D: AsRef<[u8]>>(
-    index: &Index<D>,
+    views: &mut Views<'_, D>,
     region: &Region,
     mut visit: impl FnMut(TestId, Level),
 ) -> Result<(), ModelError> {
     match &region.source {
-        Source::Block(file, block) => crowd(index.file(*file)?.block(*block)?, visit),
+        Source::Block(file, block) => crowd(views.file(*file)?.block(*block)?, visit),
         Source::Symbol(file, lines) => {
-            let (tests, recorded) = lines_run(index.file(*file)?, *lines)?;
+            let (tests, recorded) = lines_run(views.file(*file)?, *lines)?;
             let count = u32::try_from(tests.len()).unwrap_or(u32::MAX);
             tests.into_iter().for_each(|(test, run)| visit(test, signal::ran_part(count, run, recorded)));
             Ok(())
         }
         // Module scope runs once, for all tests that touch the file: nothing recorded tells them apart.
-        Source::File(file) => crowd(index.file(*file)?.touching()?, visit),
-        Source::Defines(file) => crowd(index.file(*file)?.defines()?, visit),
+        Source::File(file) => crowd(views.file(*file)?.touching()?, visit),
+        Source::Defines(file) => crowd(views.file(*file)?.defines()?, visit),
         Source::Tests(tests) => {
             tests.iter().for_each(|&test| visit(test, signal::IS_THE_CHANGE));
             Ok(())
         }
         Source::Feature(feature) => {
-            index.feature(*feature)?.list.for_each(|posting| visit(posting.test, Level(posting.signal)))
+            views.index.feature(*feature)?.list.for_each(|posting| visit(posting.test, Level(posting.signal)))
         }
     }
 }
@@ -149,13 +167,14 @@ pub fn nearest<D: AsRef<[u8]>>(
     let mut order = Nearest { index, taken: taken.clone(), found: Vec::new() };
     let mut files: BTreeSet<FileId> = BTreeSet::new();
     let mut near: BTreeSet<TestId> = BTreeSet::new();
+    let mut views = Views { index, last: None };
     for region in &change.regions {
         let file = match region.source {
             Source::Block(file, _) | Source::Symbol(file, _) | Source::File(file) | Source::Defines(file) => file,
             Source::Tests(_) | Source::Feature(_) => continue,
         };
         files.insert(file);
-        let view = index.file(file)?;
+        let view = views.file(file)?;
         for symbol in region.lines.iter().filter_map(|range| view.symbol_at(range.first)) {
             let lines = LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() };
             near.extend(lines_run(view, lines)?.0.into_keys());

@@ -13,6 +13,8 @@ use crate::model::{Index, ModelError};
 const MODULE_SHARE: f64 = 0.25;
 /// Features of one module that are looked at.
 const FEATURES_MOST: usize = 4096;
+/// Components that a module's name may have: of a deeper path, the last ones.
+const MODULE_DEPTH_MOST: usize = 64;
 
 /// Maps a file to features. False if no feature knows it.
 pub(super) fn read<D: AsRef<[u8]>>(
@@ -84,7 +86,7 @@ fn module_features<D: AsRef<[u8]>>(index: &Index<D>, path: &str) -> Result<Optio
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let stem = (!matches!(stem, "__init__" | "mod" | "index")).then_some(stem);
     let components: Vec<&str> = folder.into_iter().flat_map(|folder| folder.split('/')).chain(stem).collect();
-    for from in 0..components.len() {
+    for from in components.len().saturating_sub(MODULE_DEPTH_MOST)..components.len() {
         let module = components[from..].join(".");
         let features = index.features_within(&module, FEATURES_MOST)?;
         if !features.is_empty() {

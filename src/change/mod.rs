@@ -178,7 +178,9 @@ impl Tally {
     }
 
     fn leave(&mut self, diff_file: usize, reason: Reason, units: f64, matches: Vec<String>) {
-        match self.unmapped.iter_mut().find(|part| (part.diff_file, part.reason) == (diff_file, reason)) {
+        // Files come one after the other, so what is known of this one stands last.
+        let of_file = self.unmapped.iter_mut().rev().take_while(|part| part.diff_file == diff_file);
+        match of_file.into_iter().find(|part| part.reason == reason) {
             Some(part) => part.weight += units,
             None => self.unmapped.push(Unmapped { diff_file, reason, weight: units, matches }),
         }
