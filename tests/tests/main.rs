@@ -1,14 +1,20 @@
 //! The integration tests: one binary, a module for each thing that only the whole program can show.
-#![allow(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test whose set-up fails has failed; it casts small numbers that it made"
+)]
 
 #[cfg(unix)]
 mod ci_recipe;
 mod cli;
+mod corrupt;
 mod diff_against_diffy;
 #[cfg(unix)]
 mod diff_against_git;
 #[cfg(unix)]
 mod end_to_end;
 mod fuzz_corpus;
+mod roundtrip;
 #[cfg(unix)]
 mod shop;

@@ -1,0 +1,222 @@
+//! A small model that has every part, damaged in every way that one byte can be: the answer is the same or an error,
+//! never another answer and never a panic.
+
+use std::collections::HashSet;
+
+use covopt::build::build;
+use covopt::candidate::gather;
+use covopt::change::{Change, Mapping};
+use covopt::diff::{self, Diff};
+use covopt::fuzz::{SAMPLE_DIFF, sample};
+use covopt::id::{FeatureId, FileId, TestId};
+use covopt::model::{Encoding, Index, ModelError, PathMatch, PostingList, Stamp};
+use covopt::optimize::{Options, select};
+use rkyv::util::AlignedVec;
+use xxhash_rust::xxh3::xxh3_64;
+
+type Model<'a> = Index<&'a [u8]>;
+type Answer = Result<Vec<u64>, String>;
+type Question = Box<dyn Fn(&Model<'_>) -> Answer + Sync>;
+
+fn model() -> AlignedVec<64> {
+    build(&sample(), Some("c0ffee"), |path| {
+        path.contains('a').then_some(Stamp { size_bytes: path.len() as u64, hash: 0x1234_5678_9abc_def0 })
+    })
+}
+
+fn text(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
+
+fn list(list: Result<PostingList<'_>, ModelError>, answer: &mut Vec<u64>) -> Result<(), ModelError> {
+    let list = list?;
+    answer.push(list.count().into());
+    let postings = list.to_vec()?;
+    answer.extend(postings.iter().map(|posting| u64::from(posting.test.0) << 8 | u64::from(posting.signal)));
+    Ok(())
+}
+
+fn file(index: &Model<'_>, file: FileId) -> Result<Vec<u64>, ModelError> {
+    let view = index.file(file)?;
+    let mut answer = vec![view.block_count() as u64];
+    answer.extend(view.stamp().into_iter().flat_map(|(size_bytes, hash)| [size_bytes, hash]));
+    answer.extend(
+        (0..view.run_count())
+            .filter_map(|at| view.run(at))
+            .flat_map(|run| [run.first, run.last, run.block].map(u64::from)),
+    );
+    answer.extend(view.imported().flat_map(|range| [range.first, range.last].map(u64::from)));
+    answer.extend(
+        view.symbols()
+            .iter()
+            .flat_map(|symbol| [u64::from(symbol.last.to_native()), symbol.kind.into(), text(&symbol.name)]),
+    );
+    answer.extend([2, 8, 25].map(|line| view.symbol_at(line).map_or(0, |symbol| text(&symbol.name))));
+    for block in 0..view.block_count() as u32 {
+        list(view.block(block), &mut answer)?;
+    }
+    list(view.touching(), &mut answer)?;
+    list(view.defines(), &mut answer)?;
+    Ok(answer)
+}
+
+fn matched(path_match: &PathMatch) -> Vec<u64> {
+    match path_match {
+        PathMatch::None => vec![0],
+        PathMatch::Exact(file) => vec![1, file.0.into()],
+        PathMatch::Suffix(file) => vec![2, file.0.into()],
+        PathMatch::Ambiguous(files) => files.iter().map(|file| u64::from(file.0)).collect(),
+    }
+}
+
+/// The whole way from a diff to a selection.
+fn pipeline(index: &Model<'_>, diff: &Diff<'_>) -> Answer {
+    let change = Change::read(index, diff, Mapping::default()).map_err(|error| error.to_string())?;
+    let candidates = gather(index, &change, &HashSet::new()).map_err(|error| error.to_string())?;
+    let selection = select(&candidates.instance, &Options { budget_us: Some(30_000), ..Options::default() });
+    let pick = |pick: &covopt::optimize::Pick| [u64::from(candidates.tests[pick.candidate as usize].0), pick.gain];
+    let mut answer: Vec<u64> = selection.picks.iter().flat_map(pick).collect();
+    answer.push(change.unmapped_weight().to_bits());
+    Ok(answer)
+}
+
+/// Asks for every kind of thing, at a few places.
+fn questions(index: &Model<'_>) -> Vec<Question> {
+    fn ask(question: impl Fn(&Model<'_>) -> Result<Vec<u64>, ModelError> + Sync + 'static) -> Question {
+        Box::new(move |index| question(index).map_err(|error| error.to_string()))
+    }
+    let mut questions: Vec<Question> = vec![
+        ask(|index| index.find_file("src/a.py").map(|file| vec![file.map_or(u64::MAX, |file| file.0.into())])),
+        ask(|index| index.find_file("not/there").map(|file| vec![file.is_some().into()])),
+        ask(|index| index.match_path("src/c.py").map(|found| matched(&found))),
+        ask(|index| index.match_path("src/b.py").map(|found| matched(&found))),
+        ask(|index| index.match_path("b.py").map(|found| matched(&found))),
+        ask(|index| index.match_path("x/src/d.py").map(|found| matched(&found))),
+        ask(|index| {
+            index.find_test("tests/test_1.py::test_150").map(|test| vec![test.map_or(0, |test| test.0.into())])
+        }),
+        ask(|index| index.find_test("nothing").map(|test| vec![test.is_some().into()])),
+        ask(|index| {
+            Ok(index.features_within("pkg.mod", 9)?.iter().flat_map(|(id, name)| [id.0.into(), text(name)]).collect())
+        }),
+        ask(|index| Ok(vec![text(&index.family_name(0)?), text(&index.commit(1)?)])),
+    ];
+    questions.extend((0..index.root().files).map(FileId).map(|at| ask(move |index| file(index, at))));
+    questions.extend((0..index.root().files).map(FileId).map(|at| ask(move |index| Ok(vec![text(&index.path(at)?)]))));
+    questions.extend((0..index.root().features).map(FeatureId).map(|at| {
+        ask(move |index| {
+            let feature = index.feature(at)?;
+            let mut answer = vec![feature.weight.to_bits(), feature.weight_declared.into()];
+            list(Ok(feature.list), &mut answer).map(|()| answer)
+        })
+    }));
+    questions.extend((0..index.root().tests).step_by(14).map(TestId).map(|at| {
+        ask(move |index| {
+            let record = index.test_record(at)?;
+            let mut answer = vec![text(&index.test_name(at)?), index.cost_us(at)?, record.recorded.into()];
+            answer.push(record.family.map_or(0, |family| u64::from(family) + 1));
+            let run = |run: &covopt::model::RunFact| {
+                [
+                    run.time_us,
+                    run.commit.map_or(0, |commit| u64::from(commit) + 1),
+                    run.outcome as u64,
+                    run.cost_us.unwrap_or(!0),
+                ]
+            };
+            answer.extend(record.runs.iter().flat_map(run));
+            Ok(answer)
+        })
+    }));
+    let diff = diff::parse(SAMPLE_DIFF).unwrap();
+    questions.push(Box::new(move |index| pipeline(index, &diff)));
+    questions
+}
+
+/// Opens `bytes` and asks everything: the same answers or errors. True if some question was refused, or opening was.
+fn same_or_refused(bytes: &[u8], questions: &[Question], want: &[Answer], what: &dyn Fn() -> String) -> bool {
+    let Ok(index) = Index::open(bytes) else { return true };
+    let mut refused = false;
+    for (at, (question, want)) in questions.iter().zip(want).enumerate() {
+        match question(&index) {
+            Ok(found) => assert!(Ok(&found) == want.as_ref(), "question {at} has another answer: {}", what()),
+            Err(_) => refused = true,
+        }
+    }
+    refused
+}
+
+#[test]
+fn the_sample_has_every_encoding() {
+    let bytes = model();
+    let index = Index::open(&bytes[..]).unwrap();
+    let view = index.file(index.find_file("src/a.py").unwrap().unwrap()).unwrap();
+    let lists: Vec<PostingList<'_>> = (0..view.block_count() as u32).map(|block| view.block(block).unwrap()).collect();
+    for encoding in [Encoding::Deltas, Encoding::Roaring, Encoding::Range] {
+        assert!(lists.iter().any(|list| list.encoding() == encoding), "{encoding:?}");
+    }
+    let touching = view.touching().unwrap().to_vec().unwrap();
+    assert!(touching.iter().any(|posting| posting.signal != touching[0].signal), "bytes of their own");
+}
+
+#[test]
+fn every_changed_byte_is_the_same_answer_or_an_error() {
+    let good = model();
+    let index = Index::open(&good[..]).unwrap();
+    let questions = questions(&index);
+    let want: Vec<Answer> = questions.iter().map(|question| question(&index)).collect();
+    assert!(want.iter().all(Result::is_ok), "the whole model answers: {want:?}");
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let refused: usize = std::thread::scope(|scope| {
+        let sweep = |offset: usize| {
+            let (good, questions, want) = (&good, &questions[..], &want[..]);
+            scope.spawn(move || {
+                let mut bytes = good.clone();
+                let mut refused = 0;
+                for at in (offset..bytes.len()).step_by(threads) {
+                    let before = bytes[at];
+                    let changes: HashSet<u8> = [0, 0xff, before ^ 1, !before].into();
+                    for after in changes.into_iter().filter(|&after| after != before) {
+                        bytes[at] = after;
+                        let what = || format!("byte {at}, {before:#04x} became {after:#04x}");
+                        refused += usize::from(same_or_refused(&bytes, questions, want, &what));
+                        let unnoticed = Index::open(&bytes[..]).is_ok_and(|index| index.verify(|_, _| ()).is_ok());
+                        assert!(!unnoticed, "verify misses {}", what());
+                    }
+                    bytes[at] = before;
+                }
+                refused
+            })
+        };
+        let sweeps: Vec<_> = (0..threads).map(sweep).collect();
+        sweeps.into_iter().map(|sweep| sweep.join().unwrap()).sum()
+    });
+    assert!(refused > good.len(), "most damage is met by some question: {refused} of {} bytes", good.len());
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let good = model();
+    for length in 0..good.len() {
+        assert!(Index::open(&good[..length]).is_err(), "{length} bytes");
+    }
+    let mut longer = good.clone();
+    longer.push(0);
+    assert!(matches!(Index::open(&longer[..]), Err(ModelError::Length { .. })));
+}
+
+#[test]
+fn an_unaligned_buffer_is_refused() {
+    let good = model();
+    let mut shifted: AlignedVec<64> = AlignedVec::new();
+    shifted.push(0);
+    shifted.extend_from_slice(&good);
+    assert_eq!(Index::open(&shifted[1..]).map(|_| ()), Err(ModelError::Misaligned));
+    assert!(Index::open(&b""[..]).is_err());
+}
+
+#[test]
+fn what_is_no_model_is_told_apart() {
+    let mut text: AlignedVec<64> = AlignedVec::new();
+    text.extend_from_slice(b"{\"tests\": []}");
+    assert_eq!(Index::open(&text[..]).map(|_| ()), Err(ModelError::NotAModel { found: b"{\"tests\"".to_vec() }));
+}

@@ -1,0 +1,431 @@
+//! Observations become a model, and everything that went in comes back out of it: through the accessors, and as
+//! observations that make the same bytes again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use covopt::build::{build, restore};
+use covopt::fuzz::sample;
+use covopt::id::{FeatureId, FileId, TestId, path_in_test_id};
+use covopt::model::{Index, PathMatch, Posting, PostingList, Stamp, quantize_count};
+use covopt::observation::{FileFacts, LineRange, LineSet, Observations, Outcome, Run, Symbol, SymbolKind};
+use covopt::optimize::Level;
+use proptest::prelude::*;
+
+type Bytes = rkyv::util::AlignedVec<64>;
+
+fn lines(ranges: &[(u32, u32)]) -> LineSet {
+    ranges.iter().map(|&(first, last)| LineRange { first, last }).collect()
+}
+
+fn stamp(path: &str) -> Option<Stamp> {
+    (!path.contains("gone")).then(|| Stamp { size_bytes: path.len() as u64, hash: u64::MAX - path.len() as u64 })
+}
+
+/// Builds, verifies, checks every accessor, and builds what was restored once more.
+fn round(seen: &Observations) -> Bytes {
+    let bytes = build(seen, Some("0123abc"), stamp);
+    let index = Index::open(&bytes[..]).unwrap();
+    index.verify(|done, total| assert!(done <= total)).unwrap();
+    assert_eq!(index.root().base.as_deref(), Some("0123abc"));
+    check_tests(seen, &index);
+    check_files(seen, &index);
+    check_features(seen, &index);
+    let stamps = |path: &str| {
+        let (size_bytes, hash) = index.file(index.find_file(path).unwrap().unwrap()).unwrap().stamp()?;
+        Some(Stamp { size_bytes, hash })
+    };
+    let again = build(&restore(&index).unwrap(), index.root().base.as_deref(), stamps);
+    assert!(again[..] == bytes[..], "what was restored makes other bytes");
+    bytes
+}
+
+fn check_tests(seen: &Observations, index: &Index<&[u8]>) {
+    let mut names: Vec<&String> = seen.test_names().iter().collect();
+    names.sort();
+    assert_eq!(index.root().tests as usize, names.len());
+    let known_costs: BTreeMap<&String, u64> =
+        names.iter().filter_map(|&name| Some((name, median(&facts(seen, name).runs)?))).collect();
+    let mut costs: Vec<u64> = known_costs.values().copied().collect();
+    costs.sort_unstable();
+    let usual_cost_us = costs.get(costs.len() / 2).copied().unwrap_or(0);
+    assert_eq!((index.root().tests_with_cost as usize, index.root().median_cost_us), (costs.len(), usual_cost_us));
+    for (test, name) in (0..).map(TestId).zip(names) {
+        let facts = facts(seen, name);
+        assert_eq!(&index.test_name(test).unwrap(), name);
+        assert_eq!(index.find_test(name).unwrap(), Some(test));
+        assert_eq!(index.find_test(&format!("{name}\u{0}")).unwrap(), None);
+        let cost_us = known_costs.get(name).copied().unwrap_or(usual_cost_us);
+        // Beyond 36 minutes a cost is kept in whole milliseconds, 24 days at most.
+        let kept_us = if cost_us < 1 << 31 { cost_us } else { cost_us.div_ceil(1000).min((1 << 31) - 1) * 1000 };
+        assert_eq!(index.cost_us(test).unwrap(), kept_us, "{name}");
+        let record = index.test_record(test).unwrap();
+        assert_eq!(record.recorded, facts.recorded, "{name}");
+        assert_eq!(record.family.map(|family| index.family_name(family).unwrap()), facts.family);
+        let commit = |commit: Option<u32>| commit.map_or(String::new(), |commit| index.commit(commit).unwrap());
+        let run = |run: covopt::model::RunFact| Run {
+            time_us: run.time_us,
+            commit: commit(run.commit),
+            outcome: run.outcome,
+            cost_us: run.cost_us,
+        };
+        assert_eq!(record.runs.into_iter().map(run).collect::<BTreeSet<_>>(), facts.runs, "{name}");
+    }
+}
+
+fn facts<'a>(seen: &'a Observations, test: &str) -> &'a covopt::observation::TestFacts {
+    &seen.tests()[seen.known_test(test).unwrap().0 as usize]
+}
+
+fn median(runs: &BTreeSet<Run>) -> Option<u64> {
+    let mut costs: Vec<u64> = runs.iter().filter_map(|run| run.cost_us).collect();
+    costs.sort_unstable();
+    costs.get(costs.len() / 2).copied()
+}
+
+fn defined_in<'a>(seen: &'a Observations, name: &'a str) -> Option<&'a str> {
+    match facts(seen, name).file {
+        Some(file) => Some(seen.file_path(file)),
+        None => path_in_test_id(name),
+    }
+}
+
+fn check_files(seen: &Observations, index: &Index<&[u8]>) {
+    let mut paths: BTreeSet<&str> = seen.file_paths().iter().map(String::as_str).collect();
+    paths.extend(seen.test_names().iter().filter_map(|name| path_in_test_id(name)));
+    assert_eq!(index.root().files as usize, paths.len());
+    let unseen = FileFacts::default();
+    for (file, path) in (0..).map(FileId).zip(paths) {
+        assert_eq!(index.path(file).unwrap(), path);
+        assert_eq!(index.find_file(path).unwrap(), Some(file));
+        assert_eq!(index.match_path(path).unwrap(), PathMatch::Exact(file));
+        assert_eq!(index.find_file(&format!("{path}/")).unwrap(), None);
+        let view = index.file(file).unwrap();
+        assert_eq!(view.stamp(), stamp(path).map(|stamp| (stamp.size_bytes, stamp.hash)));
+        let defines = names_of(index, view.defines().unwrap());
+        let mut want: Vec<String> =
+            seen.test_names().iter().filter(|name| defined_in(seen, name) == Some(path)).cloned().collect();
+        want.sort();
+        assert_eq!(defines, want, "{path}");
+        let facts = seen.file_paths().iter().position(|known| known == path).map_or(&unseen, |at| &seen.files()[at]);
+        check_lines(seen, index, &view, facts);
+        check_symbols(&view, facts);
+    }
+}
+
+fn names_of(index: &Index<&[u8]>, list: PostingList<'_>) -> Vec<String> {
+    let postings = list.to_vec().unwrap();
+    assert_eq!(postings.len(), list.count() as usize);
+    assert!(postings.iter().all(|posting| posting.signal == 1));
+    postings.iter().map(|posting| index.test_name(posting.test).unwrap()).collect()
+}
+
+/// The lines of each test, as runs and blocks say.
+fn check_lines(seen: &Observations, index: &Index<&[u8]>, view: &covopt::model::FileView<'_>, facts: &FileFacts) {
+    let mut found: BTreeMap<String, LineSet> = BTreeMap::new();
+    let mut used = BTreeSet::new();
+    for at in 0..view.run_count() {
+        let run = view.run(at).unwrap();
+        used.insert(run.block);
+        for line in [run.first, run.last] {
+            assert_eq!(view.run_at(line), Some(run));
+        }
+        for name in names_of(index, view.block(run.block).unwrap()) {
+            found.entry(name).or_default().insert(LineRange { first: run.first, last: run.last });
+        }
+    }
+    assert_eq!(view.run(view.run_count()), None);
+    assert!(used.into_iter().eq(0..view.block_count() as u32), "a block without a line");
+    assert!(view.block(view.block_count() as u32).is_err());
+    let covered = facts.covered.iter().filter(|(_, lines)| !lines.is_empty());
+    let want: BTreeMap<String, LineSet> =
+        covered.map(|(&test, lines)| (seen.test_name(test).to_owned(), lines.clone())).collect();
+    assert_eq!(found, want);
+    let touching = view.touching().unwrap().to_vec().unwrap();
+    let posting = |(name, lines): (&String, &LineSet)| Posting {
+        test: index.find_test(name).unwrap().unwrap(),
+        signal: quantize_count(lines.len()),
+    };
+    assert_eq!(touching, want.iter().map(posting).collect::<Vec<_>>());
+    assert_eq!(view.imported().collect::<Vec<_>>(), facts.imported.ranges());
+    for range in facts.imported.ranges() {
+        assert!(view.imported_at(range.first) && view.imported_at(range.last));
+        assert_eq!(view.imported_at(range.last + 1), facts.imported.contains(range.last + 1));
+    }
+}
+
+fn check_symbols(view: &covopt::model::FileView<'_>, facts: &FileFacts) {
+    let found = |symbol: &covopt::model::ArchivedSymbolRecord| {
+        (symbol.first.to_native(), symbol.last.to_native(), symbol.name.as_str().to_owned(), symbol.kind)
+    };
+    let of = |symbol: &Symbol| (symbol.lines.first, symbol.lines.last, symbol.name.clone(), symbol.kind as u8);
+    assert_eq!(view.symbols().iter().map(found).collect::<BTreeSet<_>>(), facts.symbols.iter().map(of).collect());
+    for line in 1..60 {
+        // Innermost: the one that begins last; of those, the one that ends first.
+        let holding = facts.symbols.iter().filter(|s| s.lines.first <= line && line <= s.lines.last);
+        let want = holding.map(|s| (s.lines.first, std::cmp::Reverse(s.lines.last))).max();
+        let found = view.symbol_at(line).map(|s| (s.first.to_native(), std::cmp::Reverse(s.last.to_native())));
+        assert_eq!(found, want, "line {line}");
+    }
+}
+
+fn check_features(seen: &Observations, index: &Index<&[u8]>) {
+    assert_eq!(index.root().features as usize, seen.features().len());
+    for (at, name) in (0..).map(FeatureId).zip(seen.features()) {
+        let within = index.features_within(name, 100).unwrap();
+        let below = format!("{name}.");
+        let want: Vec<&String> =
+            seen.features().iter().filter(|known| *known == name || known.starts_with(&below)).take(100).collect();
+        assert_eq!(within.iter().map(|(_, name)| name).collect::<Vec<_>>(), want);
+        assert_eq!(within[0], (at, name.clone()));
+        let feature = index.feature(at).unwrap();
+        let declared = seen.weights().get(name);
+        assert_eq!((feature.weight, feature.weight_declared), (*declared.unwrap_or(&1.0), declared.is_some()));
+        let mut want: Vec<Posting> = Vec::new();
+        for test in seen.test_names() {
+            let signal = facts(seen, test).signals.get(name).map_or(0, |&signal| Level::from_signal(signal).0);
+            if signal > 0 {
+                want.push(Posting { test: index.find_test(test).unwrap().unwrap(), signal });
+            }
+        }
+        want.sort();
+        assert_eq!(feature.list.to_vec().unwrap(), want);
+    }
+}
+
+/// One thing that an input says.
+#[derive(Clone, Debug)]
+enum Said {
+    Covered(usize, usize, LineSet),
+    Ran(usize, Run),
+    Signal(usize, usize, f64),
+    Weight(usize, f64),
+    Feature(usize),
+    Imported(usize, LineSet),
+    Symbol(usize, Symbol),
+    /// Declares the family and the file that belong to a test: inputs that contradict each other are refused earlier.
+    Belongs(usize),
+    Empty(usize),
+}
+
+const NAMES: [&str; 9] = [
+    "tests/test_a.py::test_x",
+    "tests/test_a.py::test_x[é ☃]",
+    "tests/test_b.py::T::test[it's a::b.c]",
+    "",
+    "//pkg:target",
+    "\n\u{0}\\",
+    "日本語/テスト.py::試験",
+    "x",
+    "tests/test_a.py::test_xx",
+];
+const PATHS: [&str; 6] = ["src/a.py", "a.py", "gone/a.py", "日本語/テスト.py", "src/a b's.py", "tests/test_b.py"];
+const FEATURES: [&str; 5] = ["pkg", "pkg.mod", "pkg.mod.fn", "pkg.mod-x", "ünï.cödé"];
+
+fn said() -> impl Strategy<Value = Said> {
+    let test = 0..NAMES.len();
+    let file = 0..PATHS.len();
+    let feature = 0..FEATURES.len();
+    let set = || {
+        proptest::collection::vec((1u32..50, 0u32..6), 0..5).prop_map(|ranges| {
+            ranges.into_iter().map(|(first, more)| LineRange { first, last: first + more }).collect()
+        })
+    };
+    let outcome =
+        prop_oneof![Just(Outcome::Unknown), Just(Outcome::Skipped), Just(Outcome::Passed), Just(Outcome::Failed)];
+    let time_us = prop_oneof![Just(0u64), 0u64..5, Just(u64::MAX)];
+    let cost_us = proptest::option::of(prop_oneof![0u64..10, Just(1 << 33), Just(u64::MAX)]);
+    let run = (time_us, prop_oneof!["", "[0-9a-f]{2}"], outcome, cost_us)
+        .prop_map(|(time_us, commit, outcome, cost_us)| Run { time_us, commit, outcome, cost_us });
+    let kind = prop_oneof![Just(SymbolKind::Function), Just(SymbolKind::Class), Just(SymbolKind::Other)];
+    let symbol = (1u32..50, 0u32..20, "[a-c]{0,12}", kind).prop_map(|(first, more, name, kind)| Symbol {
+        lines: LineRange { first, last: first + more },
+        name,
+        kind,
+    });
+    let number = prop_oneof![0.0..1.0f64, Just(0.0), Just(-0.0), Just(1.0), Just(1e-9), Just(7.5)];
+    prop_oneof![
+        6 => (test.clone(), file.clone(), set()).prop_map(|(test, file, lines)| Said::Covered(test, file, lines)),
+        4 => (test.clone(), run).prop_map(|(test, run)| Said::Ran(test, run)),
+        2 => (test.clone(), feature.clone(), number.clone()).prop_map(|(test, at, signal)| Said::Signal(test, at, signal)),
+        1 => (feature.clone(), number).prop_map(|(at, weight)| Said::Weight(at, weight)),
+        1 => feature.prop_map(Said::Feature),
+        1 => (file.clone(), set()).prop_map(|(file, lines)| Said::Imported(file, lines)),
+        2 => (file, symbol).prop_map(|(file, symbol)| Said::Symbol(file, symbol)),
+        1 => test.clone().prop_map(Said::Belongs),
+        1 => test.prop_map(Said::Empty),
+    ]
+}
+
+fn hear(seen: &mut Observations, said: &Said) {
+    match said {
+        Said::Covered(test, file, lines) => {
+            let (test, file) = (seen.test(NAMES[*test]), seen.file(PATHS[*file]));
+            seen.cover(test, file, lines);
+        }
+        Said::Ran(test, run) => {
+            let test = seen.test(NAMES[*test]);
+            seen.run(test, run.clone());
+        }
+        Said::Signal(test, feature, signal) => {
+            let test = seen.test(NAMES[*test]);
+            seen.signal(test, FEATURES[*feature], *signal);
+        }
+        Said::Weight(feature, weight) => seen.weight(FEATURES[*feature], *weight),
+        Said::Feature(feature) => seen.feature(FEATURES[*feature]),
+        Said::Imported(file, lines) => {
+            let file = seen.file(PATHS[*file]);
+            seen.file_mut(file).imported.union(lines);
+        }
+        Said::Symbol(file, symbol) => {
+            let file = seen.file(PATHS[*file]);
+            seen.file_mut(file).symbols.insert(symbol.clone());
+        }
+        Said::Belongs(at) => {
+            let (test, file) = (seen.test(NAMES[*at]), seen.file(PATHS[*at % PATHS.len()]));
+            let facts = seen.test_mut(test);
+            (facts.family, facts.file) = (Some(format!("family {}", at % 3)), Some(file));
+        }
+        Said::Empty(test) => {
+            let test = seen.test(NAMES[*test]);
+            seen.test_mut(test).recorded = true;
+        }
+    }
+}
+
+fn hear_all<'a>(all: impl IntoIterator<Item = &'a Said>) -> Observations {
+    let mut seen = Observations::default();
+    all.into_iter().for_each(|said| hear(&mut seen, said));
+    seen
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_went_in_comes_out_in_any_order(
+        (all, shuffled) in proptest::collection::vec(said(), 0..40)
+            .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+    ) {
+        let bytes = round(&hear_all(&all));
+        let again = build(&hear_all(&shuffled), Some("0123abc"), stamp);
+        prop_assert!(bytes[..] == again[..], "another order made other bytes");
+    }
+
+    /// A model stands for the observations that it was built from: adding to one is adding to the other.
+    #[test]
+    fn a_restored_model_joins_like_its_observations(
+        first in proptest::collection::vec(said(), 0..20),
+        more in proptest::collection::vec(said(), 0..20),
+    ) {
+        let bytes = build(&hear_all(&first), None, stamp);
+        let mut restored = restore(&Index::open(&bytes[..]).unwrap()).unwrap();
+        more.iter().for_each(|said| hear(&mut restored, said));
+        let joined = hear_all(first.iter().chain(&more));
+        prop_assert!(build(&restored, None, stamp)[..] == build(&joined, None, stamp)[..]);
+    }
+}
+
+#[test]
+fn the_sample_comes_back() {
+    let bytes = round(&sample());
+    let index = Index::open(&bytes[..]).unwrap();
+    assert!(index.preamble().sections.iter().all(|section| section.extent.length > 0), "every section is in use");
+}
+
+#[test]
+fn an_empty_model_answers() {
+    let bytes = round(&Observations::default());
+    let index = Index::open(&bytes[..]).unwrap();
+    assert_eq!(index.find_test("x").unwrap(), None);
+    assert_eq!(index.match_path("x.py").unwrap(), PathMatch::None);
+    assert!(index.test_name(TestId(0)).is_err() && index.cost_us(TestId(0)).is_err());
+    assert!(index.test_record(TestId(0)).is_err() && index.file(FileId(0)).is_err());
+    assert!(index.feature(FeatureId(0)).is_err() && index.family_name(0).is_err());
+    assert_eq!(index.features_within("", 9).unwrap(), []);
+}
+
+#[test]
+fn one_test_is_a_model() {
+    let mut seen = Observations::default();
+    let (test, file) = (seen.test("only"), seen.file("a"));
+    seen.cover(test, file, &lines(&[(1, 1), (u32::MAX - 1, u32::MAX)]));
+    round(&seen);
+}
+
+#[test]
+fn a_test_recorded_without_a_line_stays_recorded() {
+    let mut seen = Observations::default();
+    let (test, file) = (seen.test("idle"), seen.file("a"));
+    seen.cover(test, file, &LineSet::default());
+    seen.test("never run");
+    let bytes = round(&seen);
+    let index = Index::open(&bytes[..]).unwrap();
+    assert_eq!(index.root().tests_recorded, 1);
+    assert_eq!(index.file(FileId(0)).unwrap().touching().unwrap().count(), 0);
+}
+
+#[test]
+fn long_names_and_large_lists_come_back() {
+    let mut seen = Observations::default();
+    let file = seen.file(&format!("{}/x.py", "deep/".repeat(500)));
+    for at in 0..20_000u32 {
+        let test = seen.test(&format!("t{at:05}{}", if at == 77 { "é".repeat(9000) } else { String::new() }));
+        let wanted = |divisor: u32, line| (at % divisor != 0).then_some(LineRange::single(line));
+        let ran = [wanted(2, 1), wanted(3, 2), wanted(64, 5), (at % 97 == 0).then_some(LineRange::single(6))];
+        seen.cover(test, file, &ran.into_iter().flatten().collect());
+    }
+    round(&seen);
+}
+
+#[test]
+fn paths_match_by_their_ends() {
+    let mut seen = Observations::default();
+    for path in ["src/pkg/a.py", "lib/pkg/a.py", "src/pkg/b.py", "c.py", "x/y/d.py", "y/d.py", "pkg"] {
+        seen.file(path);
+    }
+    let bytes = build(&seen, None, |_| None);
+    let index = Index::open(&bytes[..]).unwrap();
+    let of = |path: &str| index.find_file(path).unwrap().unwrap();
+    let matched = |path: &str| index.match_path(path).unwrap();
+    assert_eq!(matched("src/pkg/a.py"), PathMatch::Exact(of("src/pkg/a.py")));
+    assert_eq!(matched("pkg/b.py"), PathMatch::Suffix(of("src/pkg/b.py")), "the model's path is the longer");
+    assert_eq!(matched("b.py"), PathMatch::Suffix(of("src/pkg/b.py")));
+    assert_eq!(matched("repo/root/c.py"), PathMatch::Suffix(of("c.py")), "the model's path is the shorter");
+    assert_eq!(matched("kg/b.py"), PathMatch::None, "only at a slash");
+    assert_eq!(matched("src/pkg/a.pyx"), PathMatch::None);
+    let PathMatch::Ambiguous(mut files) = matched("pkg/a.py") else { panic!("two files end so") };
+    files.sort();
+    assert_eq!(files, [of("lib/pkg/a.py"), of("src/pkg/a.py")]);
+    assert_eq!(matched("z/x/y/d.py"), PathMatch::Ambiguous(vec![of("x/y/d.py"), of("y/d.py")]));
+    assert_eq!(matched("d.py"), PathMatch::Ambiguous(vec![of("y/d.py"), of("x/y/d.py")]));
+    assert_eq!(matched(""), PathMatch::None);
+    assert_eq!(matched(&format!("{}c.py", "/".repeat(100_000))), PathMatch::Suffix(of("c.py")), "and soon");
+}
+
+#[test]
+fn a_path_that_many_files_end_with_is_reported_with_a_few() {
+    let mut seen = Observations::default();
+    (0..50).for_each(|at| _ = seen.file(&format!("pkg{at}/__init__.py")));
+    let bytes = build(&seen, None, |_| None);
+    let found = Index::open(&bytes[..]).unwrap().match_path("__init__.py").unwrap();
+    assert!(matches!(found, PathMatch::Ambiguous(files) if files.len() == 4));
+}
+
+/// The fuzzer starts from models of today's format. After a change of the format: `COVOPT_WRITE_SEEDS=1 cargo test seeds`.
+#[test]
+fn seeds_of_the_fuzzer_are_models_of_today() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/model");
+    let mut two = Observations::default();
+    let (test, file) = (two.test("t.py::a"), two.file("a.py"));
+    two.cover(test, file, &lines(&[(1, 3)]));
+    two.test("t.py::b");
+    for (name, seen) in [("empty", Observations::default()), ("two", two), ("sample", sample())] {
+        let (path, bytes) = (folder.join(name), build(&seen, None, |_| None));
+        if std::env::var_os("COVOPT_WRITE_SEEDS").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        assert!(std::fs::read(&path).unwrap() == bytes[..], "seed {name} is not what is built today");
+        covopt::fuzz::model(&bytes);
+    }
+}
