@@ -12,16 +12,18 @@ pub struct FileId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeatureId(pub u32);
 
-/// The path in a test id, where it has one: what stands before the first `::`, if its last component has an extension.
+/// The path that a test id begins with: what stands before the first `::` where its last component has an extension, or a
+/// whole id that is one (jest names files).
 ///
-/// `tests/test_a.py::TestB::test_c[d]` holds `tests/test_a.py`; the Rust test `parser::tests::empty` and the label
-/// `//pkg:target` hold none.
+/// `tests/test_a.py::TestB::test_c[d]` holds `tests/test_a.py`, `src/a.spec.ts` is one; the Rust test
+/// `parser::tests::empty`, the label `//pkg:target` and the Go test `example.com/pkg.TestName` hold none.
 pub fn path_in_test_id(id: &str) -> Option<&str> {
-    let (path, _) = id.split_once("::")?;
-    let name = path.rsplit('/').next()?;
-    let (stem, extension) = name.rsplit_once('.')?;
-    let plausible = !stem.is_empty() && (1..=5).contains(&extension.len());
-    (plausible && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(path)
+    let (path, is_whole) = id.split_once("::").map_or((id, true), |(path, _)| (path, false));
+    let (stem, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
+    let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_file = !stem.is_empty() && (1..=5).contains(&extension.len()) && extension.bytes().all(lower);
+    let is_path = !is_whole || path.contains('/') && !path.contains(char::is_whitespace);
+    (is_file && is_path && !path.starts_with("//") && !path.starts_with('@')).then_some(path)
 }
 
 #[cfg(test)]
@@ -32,7 +34,21 @@ mod tests {
     fn only_paths_are_paths() {
         assert_eq!(path_in_test_id("tests/test_a.py::TestB::test_c[d::e.f]"), Some("tests/test_a.py"));
         assert_eq!(path_in_test_id("a b/t.py::x"), Some("a b/t.py"));
-        for id in ["parser::tests::empty", "//pkg:target", "pkg.TestName", "Class#method", ".py::x", "a/b.::x", "x"] {
+        assert_eq!(path_in_test_id("src/a.spec.ts"), Some("src/a.spec.ts"));
+        let none = [
+            "parser::tests::empty",
+            "//pkg:target",
+            "//pkg:a.py",
+            "pkg.TestName",
+            "example.com/pkg.TestName",
+            "Class#method",
+            ".py::x",
+            "a/b.::x",
+            "x",
+            "a.py",
+            "a test of a/b.py",
+        ];
+        for id in none {
             assert_eq!(path_in_test_id(id), None, "{id}");
         }
     }

@@ -13,7 +13,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::junit::{Case, Dialect};
-use super::{Ingest, Note, path_of_id};
+use super::{Ingest, Note};
+use crate::id::path_in_test_id;
 use crate::observation::{Outcome, Run};
 
 /// What the other inputs know, and the exact cases of all reports.
@@ -159,7 +160,7 @@ impl Known {
         let mut reported: HashMap<(String, String), Vec<String>> = HashMap::new();
         let mut files = HashMap::new();
         for id in &ids {
-            if let Some(path) = path_of_id(id) {
+            if let Some(path) = path_in_test_id(id) {
                 files.entry(dotted(path)).or_insert_with(|| path.to_owned());
                 if let Some(key) = as_reported(id) {
                     reported.entry(key).or_default().push(id.clone());

@@ -36,7 +36,7 @@ pub use detect::{HEAD_BYTES, Kind, detect};
 pub use directory::label_of;
 pub use error::IngestError;
 pub use note::Note;
-pub use path::{Context, path_of_id};
+pub use path::Context;
 
 /// The greatest line number that is taken; beyond it a recording is damaged, not large.
 pub const MAX_LINE: u32 = 10_000_000;

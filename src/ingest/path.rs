@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::id::path_in_test_id;
+
 /// What the readers need to know of the world.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
@@ -78,29 +80,10 @@ impl Context {
     /// The test's id with `--test-root` in front of its path, if it begins with one.
     pub fn test_id<'a>(&self, id: &'a str) -> Cow<'a, str> {
         match &self.test_root {
-            Some(prefix) if path_of_id(id).is_some_and(|path| !is_absolute(path)) => {
+            Some(prefix) if path_in_test_id(id).is_some_and(|path| !is_absolute(path)) => {
                 Cow::Owned(format!("{prefix}/{}", id.strip_prefix("./").unwrap_or(id)))
             }
             _ => Cow::Borrowed(id),
-        }
-    }
-}
-
-/// The path that a test id begins with: what is before the first `::` where that has a slash or ends in `.py`, or a
-/// whole id that ends like a file name. Bazel labels, dotted names and package names of Go are not paths.
-pub fn path_of_id(id: &str) -> Option<&str> {
-    if id.starts_with("//") || id.starts_with('@') {
-        return None;
-    }
-    match id.split_once("::") {
-        Some((head, _)) => {
-            (!head.contains(char::is_whitespace) && (head.contains('/') || head.ends_with(".py"))).then_some(head)
-        }
-        None => {
-            let (_, extension) = id.rsplit_once('.')?;
-            let is_extension = (1..=5).contains(&extension.len())
-                && extension.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            (is_extension && id.contains('/') && !id.contains(char::is_whitespace)).then_some(id)
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::{Context, Ingest, IngestError, Kind, Note, Outside, Summary, path_of_id};
+use super::{Context, Ingest, IngestError, Kind, Note, Outside, Summary};
+use crate::id::path_in_test_id;
 use crate::observation::{LineRange, LineSet, TestKey};
 
 /// Tests that must share files before a recording can be said to lack shared lines.
@@ -125,7 +126,7 @@ impl Recording {
                     None => into.seen.file_mut(file).imported.union(&lines),
                 }
             }
-            judged.file(&by_test, |test| path_of_id(into.seen.test_name(test)) == Some(into.seen.file_path(file)));
+            judged.file(&by_test, |test| path_in_test_id(into.seen.test_name(test)) == Some(into.seen.file_path(file)));
             for (test, lines) in by_test {
                 named.insert(test);
                 pairs += 1;
