@@ -299,11 +299,6 @@ impl Observations {
         }
     }
 
-    /// The lines of a file that a test is known to run.
-    pub fn covered(&self, test: TestKey, file: FileKey) -> Option<&LineSet> {
-        self.files[file.0 as usize].covered.get(&test)
-    }
-
     /// Adds a test's source or words; the longest, then the greatest, stays.
     pub fn text(&mut self, test: TestKey, text: &str) {
         let known = &mut self.tests[test.0 as usize].text;

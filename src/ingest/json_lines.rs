@@ -6,7 +6,7 @@
 //! passed, failed, error or skipped. Unknown fields are named and not used.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -21,7 +21,7 @@ const UNKNOWN_NAMED: usize = 8;
 /// Reads the lines.
 pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Ingest) -> Result<Summary, IngestError> {
     let mut reading = Reading { input, context, into, outside: Outside::default(), unknown: BTreeSet::new() };
-    let (mut tests, mut files, mut pairs, mut named_files) = (BTreeSet::new(), BTreeSet::new(), 0, 0);
+    let (mut tests, mut files, mut pairs, mut named_files) = (HashSet::new(), HashSet::new(), 0, 0);
     for (number, line) in lines(bytes) {
         let record: Record<'_> =
             serde_json::from_slice(line).map_err(|error| line_failure(input, bytes, (number, line), &error))?;

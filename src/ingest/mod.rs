@@ -26,6 +26,7 @@ mod path;
 mod recording;
 mod timestamp;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
@@ -170,19 +171,25 @@ impl Ingest {
 
     /// Adds lines that a test ran. Small additions to a large set wait, so that any order of lines costs a sort at most.
     fn cover(&mut self, test: TestKey, file: FileKey, lines: LineSet) {
-        let is_late = self.seen.covered(test, file).is_some_and(|known| {
-            let known = known.ranges();
-            known.len() >= LATE_FROM_RANGES
-                && lines.ranges().len() < known.len() / 16
-                && lines.ranges().first().map(|range| range.first) < known.last().map(|range| range.first)
-        });
-        if is_late {
-            self.late.extend(lines.ranges().iter().map(|&range| (file, test, range)));
-            if self.late.len() >= LATE_LIMIT {
-                self.settle_late();
+        self.seen.test_mut(test).recorded = true;
+        let mut known = match self.seen.file_mut(file).covered.entry(test) {
+            Entry::Vacant(entry) => {
+                entry.insert(lines);
+                return;
             }
-        } else {
-            self.seen.cover_with(test, file, lines);
+            Entry::Occupied(entry) => entry,
+        };
+        let ranges = known.get().ranges();
+        let is_late = ranges.len() >= LATE_FROM_RANGES
+            && lines.ranges().len() < ranges.len() / 16
+            && lines.ranges().first().map(|range| range.first) < ranges.last().map(|range| range.first);
+        if !is_late {
+            known.get_mut().union(&lines);
+            return;
+        }
+        self.late.extend(lines.ranges().iter().map(|&range| (file, test, range)));
+        if self.late.len() >= LATE_LIMIT {
+            self.settle_late();
         }
     }
 

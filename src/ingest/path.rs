@@ -63,7 +63,10 @@ impl Context {
     }
 
     /// The repository's path for a path as recorded; `None` where it lies outside the root.
-    pub fn repository_path(&self, recorded: &str) -> Option<String> {
+    pub fn repository_path<'a>(&self, recorded: &'a str) -> Option<Cow<'a, str>> {
+        if self.test_root.is_none() && is_plain(recorded) {
+            return Some(Cow::Borrowed(recorded));
+        }
         let recorded = slashed(recorded);
         let recorded = recorded.strip_prefix("/proc/self/cwd/").unwrap_or(&recorded);
         if recorded.contains('\0') {
@@ -74,7 +77,7 @@ impl Context {
         } else {
             collapsed(self.test_root.as_deref().unwrap_or(""), recorded)
         };
-        path.filter(|path| !path.is_empty())
+        path.filter(|path| !path.is_empty()).map(Cow::Owned)
     }
 
     /// The test's id with `--test-root` in front of its path, if it begins with one.
@@ -95,6 +98,19 @@ fn slashed(path: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(path)
     }
+}
+
+/// Whether a path is as it should be, as most are: relative, with slashes, without empty and dotted components.
+fn is_plain(path: &str) -> bool {
+    let mut before = b'/';
+    for &byte in path.as_bytes() {
+        // Any component that begins with a dot takes the long way.
+        if matches!(byte, b'\\' | 0 | b':') || before == b'/' && matches!(byte, b'/' | b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/'
 }
 
 fn trimmed(root: &str) -> String {
