@@ -35,6 +35,7 @@ impl RecordedFile {
     }
 
     /// Adds lines of a context.
+    #[cfg(feature = "sqlite")]
     pub(super) fn add(&mut self, context: u32, lines: LineSet) {
         match self.covered.entry(context) {
             std::collections::hash_map::Entry::Vacant(entry) => {
