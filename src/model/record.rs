@@ -120,7 +120,7 @@ pub(crate) fn link_outer(symbols: &mut [SymbolRecord]) {
     }
 }
 
-/// A count on a scale of sixteen steps an octave: 1 is 1, 2 is 17, 65,000 and above are 255.
+/// A count on a scale of sixteen steps an octave: 1 is 1, 2 is 17, 58,810 and above are 255.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is clamped to 1..=255 before")]
 pub fn quantize_count(count: u64) -> u8 {
     let steps = 16.0 * libm::log2(count.max(1) as f64);
@@ -146,6 +146,53 @@ mod tests {
             let back = dequantize_count(quantize_count(count));
             assert!((back / count as f64 - 1.0).abs() < 0.022, "{count} came back as {back}");
         }
+    }
+
+    /// The tables of `docs/format.md`.
+    #[test]
+    fn archives_are_laid_out_as_the_format_says() {
+        use std::mem::offset_of;
+        assert_eq!((size_of::<ArchivedFileRecord>(), align_of::<ArchivedFileRecord>()), (128, 8));
+        assert_eq!(offset_of!(ArchivedFileRecord, file), 0);
+        assert_eq!(offset_of!(ArchivedFileRecord, stamp), 8);
+        assert_eq!(offset_of!(ArchivedFileRecord, runs), 32);
+        assert_eq!(offset_of!(ArchivedFileRecord, blocks), 48);
+        assert_eq!(offset_of!(ArchivedFileRecord, imported), 64);
+        assert_eq!(offset_of!(ArchivedFileRecord, touching), 80);
+        assert_eq!(offset_of!(ArchivedFileRecord, defines), 96);
+        assert_eq!(offset_of!(ArchivedFileRecord, symbols), 112);
+        assert_eq!(size_of::<ArchivedLineRun>(), 12);
+        assert_eq!(offset_of!(ArchivedLineRun, block), 8);
+        assert_eq!(size_of::<ArchivedSymbolRecord>(), 32);
+        assert_eq!(offset_of!(ArchivedSymbolRecord, kind), 8);
+        assert_eq!(offset_of!(ArchivedSymbolRecord, outer), 12);
+        assert_eq!(offset_of!(ArchivedSymbolRecord, name), 16);
+        // A record in bytes, by a reader that knows the tables alone.
+        let name = "a_name_longer_than_sixteen_bytes".repeat(3);
+        let symbols = vec![
+            SymbolRecord { name: name.clone(), ..symbol(5, 9) },
+            SymbolRecord { name: "née".into(), ..symbol(6, 7) },
+        ];
+        let stamp = Some(Stamp { size_bytes: 77, hash: 78 });
+        let record = FileRecord { file: 3, stamp, imported: vec![[1, 2], [4, 8]], symbols, ..Default::default() };
+        let archive = rkyv::to_bytes::<Failure>(&record).unwrap();
+        let u32_at = |at: usize| u32::from_le_bytes(archive[at..at + 4].try_into().unwrap());
+        let u64_at = |at: usize| u64::from_le_bytes(archive[at..at + 8].try_into().unwrap());
+        let follow = |at: usize, field: usize| at.wrapping_add_signed(u64_at(field).cast_signed() as isize);
+        let root = (archive.len() - 128) & !7;
+        assert_eq!((u32_at(root), archive[root + 8], u64_at(root + 16), u64_at(root + 24)), (3, 1, 77, 78));
+        let imported = follow(root + 64, root + 64);
+        assert_eq!((u64_at(root + 72), u32_at(imported + 8), u32_at(imported + 12)), (2, 4, 8));
+        let symbols = follow(root + 112, root + 112);
+        let length = u64_at(symbols + 16);
+        assert_eq!(length & 0xc0, 0x80, "not inline");
+        let text = follow(symbols + 16, symbols + 24);
+        let bytes = &archive[text..text + (length & 0x3f | length >> 8 << 6) as usize];
+        assert_eq!(bytes, name.as_bytes());
+        assert_eq!(
+            archive[symbols + 48..symbols + 53],
+            *"née\u{0}".as_bytes().iter().map(|&b| if b == 0 { 0xff } else { b }).collect::<Vec<u8>>()
+        );
     }
 
     fn symbol(first: u32, last: u32) -> SymbolRecord {

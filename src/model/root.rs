@@ -41,3 +41,30 @@ pub struct Root {
     /// The number of commits that the runs name.
     pub commits: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// The table of `docs/format.md`.
+    #[test]
+    fn the_root_is_laid_out_as_the_format_says() {
+        assert_eq!((size_of::<ArchivedRoot>(), align_of::<ArchivedRoot>()), (120, 8));
+        assert_eq!(offset_of!(ArchivedRoot, families), 12);
+        assert_eq!(offset_of!(ArchivedRoot, base), 16);
+        assert_eq!(offset_of!(ArchivedRoot, total_cost_us), 40);
+        assert_eq!(offset_of!(ArchivedRoot, median_cost_us), 48);
+        assert_eq!(offset_of!(ArchivedRoot, tests_with_cost), 56);
+        assert_eq!(offset_of!(ArchivedRoot, tests_recorded), 60);
+        assert_eq!(offset_of!(ArchivedRoot, tests_declared), 64);
+        assert_eq!(offset_of!(ArchivedRoot, tests_failed), 68);
+        assert_eq!(offset_of!(ArchivedRoot, runs), 72);
+        assert_eq!(offset_of!(ArchivedRoot, blocks), 80);
+        assert_eq!(offset_of!(ArchivedRoot, symbols), 88);
+        assert_eq!(offset_of!(ArchivedRoot, postings), 96);
+        assert_eq!(offset_of!(ArchivedRoot, file_postings), 104);
+        assert_eq!(offset_of!(ArchivedRoot, commits), 112);
+    }
+}
