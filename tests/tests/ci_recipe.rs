@@ -7,14 +7,27 @@ use crate::shop::{Ended, Shop, recorded_cases};
 const MARKER: &str = "<!-- recipe:";
 const XARGS_COMMAND_FAILED: i32 = 123;
 
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
+}
+
+/// The first block of bash in `text`.
+fn bash_block(text: &str) -> String {
+    let (_, block) = text.split_once("```bash\n").expect("there is a bash block");
+    let (block, _) = block.split_once("```\n").expect("the block is closed");
+    block.to_owned()
+}
+
 /// The first code block after the marker.
 fn recipe() -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md");
-    let page = fs::read_to_string(page).expect("read docs/ci.md");
+    let page = page("docs/ci.md");
     let (_, after) = page.split_once(MARKER).expect("docs/ci.md marks its recipe");
-    let (_, block) = after.split_once("```bash\n").expect("a bash block follows the marker");
-    let (recipe, _) = block.split_once("```\n").expect("the block is closed");
-    recipe.to_owned()
+    bash_block(after)
+}
+
+#[test]
+fn the_readme_shows_the_same_recipe() {
+    assert_eq!(bash_block(&page("README.md")), recipe());
 }
 
 fn run_recipe(shop: &Shop, base: &str) -> Ended {
