@@ -73,7 +73,7 @@ pub(super) fn read<D: AsRef<[u8]>>(
         for line in changed_lines(hunk) {
             let source = line_source(known, line, touched, defines && !mapping.whole_test_files);
             match source {
-                Some(source) => tally.add(source.clone(), diff_file, line, 1.0, || name_of(known, &source)),
+                Some(source) => tally.add(source.clone(), diff_file, line, 1.0, || name_of(known, &source, line)),
                 None if defines => {}
                 None => tally.leave(diff_file, Reason::Untested, 1.0, Vec::new()),
             }
@@ -182,14 +182,10 @@ fn tests_named<D: AsRef<[u8]>>(
     Ok(tests)
 }
 
-fn name_of(known: &KnownFile<'_>, source: &Source) -> String {
-    let symbol = |line| known.view.symbol_at(line).map(|symbol| symbol.name.as_str().to_owned());
+/// What a region is called by: its file, and the symbol around the line that led to it.
+fn name_of(known: &KnownFile<'_>, source: &Source, line: u32) -> String {
     let within = match source {
-        Source::Block(_, block) => {
-            let runs = (0..known.view.run_count()).filter_map(|at| known.view.run(at));
-            runs.into_iter().find(|run| run.block == *block).and_then(|run| symbol(run.first))
-        }
-        Source::Symbol(_, lines) => symbol(lines.first),
+        Source::Block(..) | Source::Symbol(..) => known.view.symbol_at(line).map(|symbol| symbol.name.as_str()),
         _ => None,
     };
     match within {
