@@ -28,49 +28,55 @@ pub(super) fn read<D: AsRef<[u8]>>(
         return Ok(false);
     }
     let Some((module, features)) = module_features(index, path)? else { return Ok(false) };
-    if file.hunks.is_empty() {
-        return spread(index, diff_file, 1.0, &features, tally).map(|()| true);
-    }
-    let is_module = |name: &str| name == module;
-    let below = |name: &'_ str| name.strip_prefix(&module).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned);
-    let own: Vec<_> = features.iter().filter(|(_, name)| is_module(name)).cloned().collect();
+    let features: Vec<Weighed> = features
+        .into_iter()
+        .map(|(id, name)| Ok(Weighed { id, weight: index.feature(id)?.weight, name }))
+        .collect::<Result<_, ModelError>>()?;
+    let all: Vec<&Weighed> = features.iter().collect();
+    let (own, below): (Vec<&Weighed>, Vec<&Weighed>) = all.iter().copied().partition(|feature| feature.name == module);
+    // What no hunk's symbols tell apart goes to the module as a whole: one sum for all such hunks.
+    let mut module_units = if file.hunks.is_empty() { 1.0 } else { 0.0 };
     for hunk in &file.hunks {
         let units = lines::changed_lines(hunk).count().max(1) as f64;
         let symbols = scope::changed_symbols(hunk);
-        let named: Vec<_> = features
-            .iter()
-            .filter(|(_, name)| below(name).is_some_and(|name| symbols.iter().any(|symbol| symbol.is_within(&name))))
-            .cloned()
-            .collect();
+        let is_changed = |feature: &&Weighed| {
+            let name = feature.name.get(module.len() + 1..).unwrap_or_default();
+            symbols.iter().any(|symbol| symbol.is_within(name))
+        };
+        let named: Vec<&Weighed> = match symbols.is_empty() {
+            true => Vec::new(),
+            false => below.iter().copied().filter(is_changed).collect(),
+        };
         match (named.is_empty(), own.is_empty()) {
+            (true, _) => module_units += units,
+            (false, true) => spread(diff_file, units, &named, tally),
             (false, false) => {
-                spread(index, diff_file, units * (1.0 - MODULE_SHARE), &named, tally)?;
-                spread(index, diff_file, units * MODULE_SHARE, &own, tally)?;
+                spread(diff_file, units * (1.0 - MODULE_SHARE), &named, tally);
+                spread(diff_file, units * MODULE_SHARE, &own, tally);
             }
-            (false, true) => spread(index, diff_file, units, &named, tally)?,
-            (true, false) => spread(index, diff_file, units, &own, tally)?,
-            (true, true) => spread(index, diff_file, units, &features, tally)?,
         }
+    }
+    if module_units > 0.0 {
+        let whole = if own.is_empty() || file.hunks.is_empty() { &all } else { &own };
+        spread(diff_file, module_units, whole, tally);
     }
     Ok(true)
 }
 
+/// A feature of the module, looked up once for all hunks.
+struct Weighed {
+    id: FeatureId,
+    name: String,
+    weight: f64,
+}
+
 /// Shares `units` among features by their declared weights.
-fn spread<D: AsRef<[u8]>>(
-    index: &Index<D>,
-    diff_file: usize,
-    units: f64,
-    features: &[(FeatureId, String)],
-    tally: &mut Tally,
-) -> Result<(), ModelError> {
-    let weights =
-        features.iter().map(|(id, _)| index.feature(*id).map(|f| f.weight)).collect::<Result<Vec<f64>, _>>()?;
-    let total: f64 = weights.iter().sum();
-    for ((id, name), weight) in features.iter().zip(weights) {
-        let share = if total > 0.0 { weight / total } else { 1.0 / features.len() as f64 };
-        tally.add(Source::Feature(*id), diff_file, 0, units * share, || name.clone());
+fn spread(diff_file: usize, units: f64, features: &[&Weighed], tally: &mut Tally) {
+    let total: f64 = features.iter().map(|feature| feature.weight).sum();
+    for feature in features {
+        let share = if total > 0.0 { feature.weight / total } else { 1.0 / features.len() as f64 };
+        tally.add(Source::Feature(feature.id), diff_file, 0, units * share, || feature.name.clone());
     }
-    Ok(())
 }
 
 /// Features with their names.

@@ -1,5 +1,7 @@
 //! Changed lines of a file that the model knows.
 
+use std::collections::HashMap;
+
 use super::{Mapping, Reason, Source, Tally, feature, scope};
 use crate::diff::{FileDiff, Hunk, LineKind};
 use crate::id::{FileId, TestId};
@@ -69,6 +71,7 @@ pub(super) fn read<D: AsRef<[u8]>>(
     if file.hunks.is_empty() {
         return whole_file(diff_file, known, touched, defines, tally);
     }
+    let mut defined = None;
     for hunk in &file.hunks {
         for line in changed_lines(hunk) {
             let source = line_source(known, line, touched, defines && !mapping.whole_test_files);
@@ -79,7 +82,13 @@ pub(super) fn read<D: AsRef<[u8]>>(
             }
         }
         if defines && (mapping.whole_test_files || !touched) {
-            changed_tests(index, diff_file, hunk, known, mapping, tally)?;
+            let tests = match mapping.whole_test_files {
+                true => Vec::new(),
+                false => changed_tests(index, hunk, known, &mut defined)?,
+            };
+            let source = if tests.is_empty() { Source::Defines(known.id) } else { Source::Tests(tests) };
+            let units = changed_lines(hunk).count().max(1) as f64;
+            tally.add(source, diff_file, 0, units, || known.path.to_owned());
         }
     }
     Ok(())
@@ -145,41 +154,59 @@ fn snap(view: &FileView<'_>, line: u32, symbol: Option<LineRange>) -> Option<u32
         .then_some(run.block)
 }
 
-/// The tests whose functions a hunk of a test file changes, else all that the file defines.
+/// The tests whose functions or classes a hunk of a test file changes, as far as names tell.
 fn changed_tests<D: AsRef<[u8]>>(
     index: &Index<D>,
-    diff_file: usize,
     hunk: &Hunk<'_>,
     known: &KnownFile<'_>,
-    mapping: Mapping,
-    tally: &mut Tally,
-) -> Result<(), ModelError> {
-    let units = changed_lines(hunk).count().max(1) as f64;
-    let names = if mapping.whole_test_files { Vec::new() } else { scope::changed_symbols(hunk) };
-    let tests = if names.is_empty() { Vec::new() } else { tests_named(index, known, &names)? };
-    let source = if tests.is_empty() { Source::Defines(known.id) } else { Source::Tests(tests) };
-    tally.add(source, diff_file, 0, units, || known.path.to_owned());
-    Ok(())
+    defined: &mut Option<DefinedTests>,
+) -> Result<Vec<TestId>, ModelError> {
+    let names = scope::changed_symbols(hunk);
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let defined = match defined {
+        Some(defined) => defined,
+        None => defined.insert(DefinedTests::read(index, known)?),
+    };
+    Ok(defined.named(&names))
 }
 
-fn tests_named<D: AsRef<[u8]>>(
-    index: &Index<D>,
-    known: &KnownFile<'_>,
-    names: &[scope::SymbolName<'_>],
-) -> Result<Vec<TestId>, ModelError> {
-    let mut tests = Vec::new();
-    for posting in known.view.defines()?.to_vec()? {
-        let id = index.test_name(posting.test)?;
-        let path = crate::id::path_in_test_id(&id).map_or(0, str::len);
-        let within = id[path..].split('[').next().unwrap_or_default();
-        let mut components = within.split([':', '.', '#', '/']).rev();
-        let function = components.next().unwrap_or_default();
-        let group = components.find(|component| !component.is_empty()).unwrap_or_default();
-        if names.iter().any(|name| name.names_test(group, function)) {
-            tests.push(posting.test);
+/// The tests that a file defines, by the names of their functions and classes: read once for all hunks.
+#[derive(Debug, Default)]
+struct DefinedTests {
+    by_function: HashMap<String, Vec<TestId>>,
+    by_group: HashMap<String, Vec<TestId>>,
+}
+
+impl DefinedTests {
+    fn read<D: AsRef<[u8]>>(index: &Index<D>, known: &KnownFile<'_>) -> Result<Self, ModelError> {
+        let mut defined = Self::default();
+        for posting in known.view.defines()?.to_vec()? {
+            let id = index.test_name(posting.test)?;
+            let path = crate::id::path_in_test_id(&id).map_or(0, str::len);
+            let within = id[path..].split('[').next().unwrap_or_default();
+            let mut components = within.split([':', '.', '#', '/']).rev();
+            let function = components.next().unwrap_or_default();
+            let group = components.find(|component| !component.is_empty()).unwrap_or_default();
+            defined.by_function.entry(function.to_owned()).or_default().push(posting.test);
+            defined.by_group.entry(group.to_owned()).or_default().push(posting.test);
         }
+        Ok(defined)
     }
-    Ok(tests)
+
+    /// The tests that are one of these symbols or stand in it, ascending.
+    fn named(&self, names: &[scope::SymbolName<'_>]) -> Vec<TestId> {
+        let of = |name: &scope::SymbolName<'_>| match (name.function, name.group) {
+            (Some(function), _) => self.by_function.get(function),
+            (None, Some(group)) => self.by_group.get(group),
+            (None, None) => None,
+        };
+        let mut tests: Vec<TestId> = names.iter().filter_map(of).flatten().copied().collect();
+        tests.sort_unstable();
+        tests.dedup();
+        tests
+    }
 }
 
 /// What a region is called by: its file, and the symbol around the line that led to it.

@@ -18,15 +18,6 @@ pub(super) struct SymbolName<'a> {
 }
 
 impl SymbolName<'_> {
-    /// Whether a test of this group and function is the symbol, or is in it.
-    pub(super) fn names_test(&self, group: &str, function: &str) -> bool {
-        match (self.group, self.function) {
-            (_, Some(changed)) => changed == function,
-            (Some(changed), None) => changed == group,
-            (None, None) => false,
-        }
-    }
-
     /// Whether `name`, a dotted name below its module, is this symbol or something it stands in.
     pub(super) fn is_within(&self, name: &str) -> bool {
         let last = name.rsplit('.').next().unwrap_or(name);
