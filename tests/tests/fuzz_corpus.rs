@@ -17,6 +17,7 @@ const TARGETS: &[Target] = &[
     ("conceptual", fuzz::conceptual),
     ("durations", fuzz::durations),
     ("ctags", fuzz::ctags),
+    ("model", fuzz::model),
 ];
 
 #[test]
