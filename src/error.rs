@@ -92,7 +92,7 @@ pub enum Error {
     #[error(transparent)]
     Id(#[from] IdError),
     /// An output cannot be created or replaced.
-    #[error("write {path}: {error}; the previous file, if any, is as it was", path = .path.display())]
+    #[error("write `{path}`: {error}; name another place, or make this one writable", path = .path.display())]
     Write {
         /// The output.
         path: PathBuf,
@@ -115,9 +115,7 @@ impl Error {
             | Error::Open { .. }
             | Error::Model { .. }
             | Error::Candidates(CandidateError::Model(_)) => exit::NO_INPUT,
-            Error::Ingest(_) | Error::Diff { .. } | Error::Id(_) | Error::Candidates(CandidateError::Instance(_)) => {
-                exit::MALFORMED
-            }
+            Error::Ingest(_) | Error::Diff { .. } | Error::Id(_) | Error::Candidates(_) => exit::MALFORMED,
             Error::Write { .. } => exit::CANNOT_WRITE,
             Error::Output(_) => exit::IO,
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{IdFormat, OutputArgs};
 use crate::error::{Error, exit};
-use crate::output;
+use crate::output::{self, counted};
 
 /// Empties the file that the answer will go to, so that a failure never leaves old ids in it.
 pub(super) fn prepare(output: Option<&Path>) -> Result<(), Error> {
@@ -17,13 +17,19 @@ pub(super) fn prepare(output: Option<&Path>) -> Result<(), Error> {
     }
 }
 
-/// Empties the output that a command line names which is otherwise refused.
+/// Empties the output that a refused command line names, of the commands that have one.
 pub(super) fn empty_named_output(arguments: &[OsString]) {
     let text = |argument: &OsString| argument.to_str().map(str::to_owned);
-    for (at, argument) in arguments.iter().enumerate() {
+    if !arguments.get(1).and_then(text).is_some_and(|command| matches!(command.as_str(), "select" | "impacted")) {
+        return;
+    }
+    for (at, argument) in arguments.iter().enumerate().skip(2) {
         let named = match text(argument).as_deref() {
             Some("-o" | "--output") => arguments.get(at + 1).map(PathBuf::from),
-            Some(argument) => argument.strip_prefix("--output=").map(PathBuf::from),
+            Some(argument) => {
+                let attached = argument.strip_prefix("--output=").or_else(|| argument.strip_prefix("-o"));
+                attached.map(|path| PathBuf::from(path.strip_prefix('=').unwrap_or(path)))
+            }
             None => None,
         };
         if let Some(path) = named.filter(|path| path.is_file()) {
@@ -66,7 +72,7 @@ pub(super) fn write_ids(args: &OutputArgs, ids: &[&str], report: &impl serde::Se
 pub(super) fn odd_ids_hint(args: &OutputArgs, ids: &[&str]) -> Option<String> {
     let odd = ids.iter().filter(|id| output::needs_null(id)).count();
     (odd > 0 && args.format() == IdFormat::Lines)
-        .then(|| format!("{odd} ids hold a space, a quote or a backslash: use `-0 | xargs -0 -r`"))
+        .then(|| format!("{} with a space, a quote or a backslash: use `-0 | xargs -0 -r`", counted(odd, "id")))
 }
 
 /// Prints `value` as one JSON object.

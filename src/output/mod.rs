@@ -4,4 +4,4 @@ mod ids;
 mod report;
 
 pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};
-pub use report::{ChosenTest, ModelSource, SelectReport, UnmappedPart, group_digits, seconds};
+pub use report::{ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits, seconds};

@@ -169,9 +169,21 @@ pub fn group_digits(number: u64) -> String {
     grouped
 }
 
+/// `1 test`, `3,012 tests`: a number of what has a regular plural.
+pub fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", group_digits(number as u64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_one() {
+        let all = [0, 1, 3012].map(|number| counted(number, "test"));
+        assert_eq!(all, ["0 tests", "1 test", "3,012 tests"]);
+    }
 
     #[test]
     fn figures_read_well() {
