@@ -15,7 +15,6 @@
 
 #![expect(clippy::print_stderr, reason = "a bench reports")]
 
-use std::collections::HashSet;
 use std::fmt::Write;
 use std::hint::black_box;
 
@@ -100,7 +99,7 @@ fn diff_of(files: u32, lines: u32) -> String {
 
 fn candidates(index: &Index<&[u8]>, diff: &diff::Diff<'_>) -> (usize, usize) {
     let change = Change::read(index, diff, Mapping::default()).expect("the model is whole");
-    let candidates = gather(index, &change, &HashSet::new()).expect("the model is whole");
+    let candidates = gather(index, &change).expect("the model is whole");
     (change.regions.len(), candidates.tests.len())
 }
 

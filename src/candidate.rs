@@ -18,9 +18,19 @@ pub enum CandidateError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The change is larger than the optimizer takes.
-    #[error("{0}; split the diff")]
+    #[error(transparent)]
     Instance(#[from] InstanceError),
+    /// The change reaches too many tests in too many regions.
+    #[error("the change touches more than {limit} pairs of a region and a test; split the diff")]
+    TooManySignals {
+        /// The most that are gathered.
+        limit: usize,
+    },
 }
+
+/// The most signals that are gathered: a gigabyte and a half of them. A hundred times what the hub of a suite of a million
+/// tests has, and a few bytes of a crafted model may claim as many for each line.
+const SIGNALS_MOST: usize = 1 << 27;
 
 /// The candidates of a change, ascending by test.
 #[derive(Debug)]
@@ -34,23 +44,18 @@ pub struct Candidates {
 /// One signal, before the signals of a test are brought together.
 type Signal = (TestId, u32, Level);
 
-/// Gathers the tests with a signal on a region of `change`, but those in `without`. O(postings log postings).
+/// Gathers the tests with a signal on a region of `change`. O(postings log postings).
 ///
 /// # Errors
-/// If a list that the change touches is damaged, or there are more regions than the optimizer takes.
-pub fn gather<D: AsRef<[u8]>>(
-    index: &Index<D>,
-    change: &Change,
-    without: &HashSet<TestId>,
-) -> Result<Candidates, CandidateError> {
+/// If a list that the change touches is damaged, or there are more regions or signals than the optimizer takes.
+pub fn gather<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Candidates, CandidateError> {
     let mut signals: Vec<Signal> = Vec::new();
     let mut views = Views { index, last: None };
-    for (at, region) in change.regions.iter().enumerate() {
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
+    for (at, region) in (0u32..).zip(&change.regions) {
         each_signal(&mut views, region, |test, level| signals.push((test, at, level)))?;
-    }
-    if !without.is_empty() {
-        signals.retain(|(test, ..)| !without.contains(test));
+        if signals.len() > SIGNALS_MOST {
+            return Err(CandidateError::TooManySignals { limit: SIGNALS_MOST });
+        }
     }
     signals.sort_unstable();
     let mut tests: Vec<TestId> = Vec::new();
@@ -59,13 +64,37 @@ pub fn gather<D: AsRef<[u8]>>(
     for (test, region, level) in signals {
         if tests.last() != Some(&test) {
             tests.push(test);
-            starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+            starts.push(position(rows.len()));
         }
         rows.push(Row::new(region, level));
     }
-    starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+    starts.push(position(rows.len()));
     let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
     Ok(Candidates { tests, instance: Instance::new(weights(change), costs, starts, rows)? })
+}
+
+fn position(rows: usize) -> u32 {
+    u32::try_from(rows).expect("signals are counted against SIGNALS_MOST")
+}
+
+impl Candidates {
+    /// The candidates but those in `gone`: what [`gather`] would give of a model without them, but for what their number
+    /// says of the others.
+    ///
+    /// # Errors
+    /// Never for what [`gather`] gave.
+    pub fn without(self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
+        let (mut tests, mut costs, mut starts, mut rows) = (Vec::new(), Vec::new(), vec![0], Vec::new());
+        for (candidate, &test) in (0u32..).zip(&self.tests) {
+            if !gone.contains(&test) {
+                tests.push(test);
+                costs.push(self.instance.costs_us()[candidate as usize]);
+                rows.extend_from_slice(self.instance.rows_of(candidate));
+                starts.push(position(rows.len()));
+            }
+        }
+        Ok(Self { tests, instance: Instance::new(self.instance.weights().to_vec(), costs, starts, rows)? })
+    }
 }
 
 /// The regions' weights in fixed point; the unmapped share is left out of every sum, so no test can reach it.
@@ -166,7 +195,7 @@ pub fn nearest<D: AsRef<[u8]>>(
 ) -> Result<Vec<(TestId, u64)>, ModelError> {
     let mut order = Nearest { index, taken: taken.clone(), found: Vec::new() };
     let mut files: BTreeSet<FileId> = BTreeSet::new();
-    let mut near: BTreeSet<TestId> = BTreeSet::new();
+    let mut symbols: BTreeSet<(FileId, LineRange)> = BTreeSet::new();
     let mut views = Views { index, last: None };
     for region in &change.regions {
         let file = match region.source {
@@ -176,9 +205,12 @@ pub fn nearest<D: AsRef<[u8]>>(
         files.insert(file);
         let view = views.file(file)?;
         for symbol in region.lines.iter().filter_map(|range| view.symbol_at(range.first)) {
-            let lines = LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() };
-            near.extend(lines_run(view, lines)?.0.into_keys());
+            symbols.insert((file, LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() }));
         }
+    }
+    let mut near: BTreeSet<TestId> = BTreeSet::new();
+    for (file, lines) in symbols {
+        near.extend(lines_run(views.file(file)?, lines)?.0.into_keys());
     }
     order.add(near)?;
     let mut touching: BTreeSet<TestId> = BTreeSet::new();

@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::error::Error;
+
 /// File names that builds, coverage tools and runners leave, relative to the root.
 const USUAL_FILES: [&str; 18] = [
     ".coverage",
@@ -63,16 +65,26 @@ pub(super) struct FromCwd {
     below_root: Vec<String>,
 }
 
-/// `None` where one stands outside the root.
-pub(super) fn from_cwd_to(root: PathBuf) -> Option<FromCwd> {
-    let root = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root };
-    let here = std::fs::canonicalize(std::env::current_dir().ok()?).ok()?;
-    let below = here.strip_prefix(std::fs::canonicalize(root).ok()?).ok()?;
-    let name = |component: Component<'_>| component.as_os_str().to_str().map(str::to_owned);
-    Some(FromCwd { below_root: below.components().map(name).collect::<Option<_>>()? })
-}
-
 impl FromCwd {
+    /// # Errors
+    /// Where one stands outside the root.
+    pub(super) fn to_root(root: &Path) -> Result<Self, Error> {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let below_root = || {
+            let here = std::fs::canonicalize(std::env::current_dir().ok()?).ok()?;
+            let below = here.strip_prefix(std::fs::canonicalize(root).ok()?).ok()?;
+            let name = |component: Component<'_>| component.as_os_str().to_str().map(str::to_owned);
+            below.components().map(name).collect::<Option<_>>()
+        };
+        match below_root() {
+            Some(below_root) => Ok(Self { below_root }),
+            None => Err(Error::Usage(format!(
+                "--ids cwd: this directory is not in `{}`, expected one of that tree; name the tree with --root",
+                root.display()
+            ))),
+        }
+    }
+
     /// A path of the root as one would name it from here.
     pub(super) fn to(&self, path: &str) -> String {
         let components: Vec<&str> = path.split('/').collect();

@@ -15,6 +15,7 @@ use crate::candidate;
 use crate::change::{Change, Mapping};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
+use crate::output::counted;
 use crate::policy::{self, FullRun};
 
 /// Where pytest keeps the tests that failed last, below the root.
@@ -81,13 +82,16 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
         return answer(args, report, Some(&why), start);
     }
     let model = place.open()?;
-    let mut tree = (!args.no_tree).then(|| Tree::new(&place.root, &diff));
+    let mut tree = match args.no_tree {
+        true => None,
+        false => Tree::of(&place, &model.index, &diff).map_err(|error| model.error(error))?,
+    };
     let full_run = find(args, &model, &diff, tree.as_mut(), &mut report)?;
     if let Some(full_run) = full_run {
         report.fallback_reason = Some(full_run.reason());
         return answer(args, report, Some(&full_run.explanation()), start);
     }
-    add_failed_before(args, &place.root, tree.as_ref(), &mut report)?;
+    add_failed_before(args, &place.root, &model, tree.as_mut(), &mut report)?;
     if !args.verbosity.quiet && diff.files.is_empty() {
         note(&empty_hint(&diff));
     }
@@ -131,23 +135,30 @@ fn find(
     }
     let mut tree = tree;
     for test in tests {
-        let id = match tree.as_deref_mut() {
-            Some(tree) => tree.current_id(&model.index, test).map_err(failed)?,
-            None => Some(model.index.test_name(test).map_err(failed)?),
-        };
-        match id {
+        let id = model.index.test_name(test).map_err(failed)?;
+        match current_id(model, tree.as_deref_mut(), id)? {
             Some(id) => report.tests.push(id),
             None => report.dropped += 1,
         }
     }
-    Ok(None)
+    // What ran the changed lines is gone from the tree: nothing is known of what runs them now.
+    Ok((report.tests.is_empty() && report.dropped > 0).then_some(FullRun::NothingSelected))
+}
+
+/// `id` as the tree has it, if it has it or is not asked.
+fn current_id(model: &Model, tree: Option<&mut Tree>, id: String) -> Result<Option<String>, Error> {
+    match tree {
+        Some(tree) => tree.current_id(&model.index, &id).map_err(|error| model.error(error)),
+        None => Ok(Some(id)),
+    }
 }
 
 /// Adds the tests that failed last, which are always among the impacted.
 fn add_failed_before(
     args: &ImpactedArgs,
     root: &Path,
-    tree: Option<&Tree>,
+    model: &Model,
+    mut tree: Option<&mut Tree>,
     report: &mut ImpactedReport,
 ) -> Result<(), Error> {
     if args.no_last_failed {
@@ -167,9 +178,14 @@ fn add_failed_before(
     };
     let known: BTreeSet<String> = report.tests.iter().cloned().collect();
     for id in failed_ids(&text) {
-        report.failed_before += 1;
-        if !known.contains(&id) && tree.is_none_or(|tree| tree.holds_id(&id)) {
-            report.tests.push(id);
+        match current_id(model, tree.as_deref_mut(), id)? {
+            Some(id) => {
+                report.failed_before += 1;
+                if !known.contains(&id) {
+                    report.tests.push(id);
+                }
+            }
+            None => report.dropped += 1,
         }
     }
     Ok(())
@@ -209,15 +225,15 @@ fn answer(args: &ImpactedArgs, mut report: ImpactedReport, why: Option<&str>, st
             note(&format!("run the whole suite: {why} (exit 2)"));
         }
         if report.failed_before > 0 && why.is_none() {
-            note(&format!("{} tests failed before and are among them", report.failed_before));
+            note(&format!("{} among them failed before", counted(report.failed_before, "test")));
         }
         if report.dropped > 0 {
-            note(&format!("{} tests dropped that the tree no longer has", report.dropped));
+            note(&format!("{} dropped that the tree no longer has", counted(report.dropped, "test")));
         }
         if args.verbosity.verbose {
             report.unmapped.iter().for_each(|path| note(&format!("unmapped: {path}")));
         } else if !report.unmapped.is_empty() {
-            note(&format!("{} changed files are unknown to the model (--verbose names them)", report.unmapped.len()));
+            note(&format!("{} unmapped (--verbose names them)", counted(report.unmapped.len(), "changed file")));
         }
     }
     Ok(if why.is_some() { exit::FULL_RUN } else { exit::DONE })

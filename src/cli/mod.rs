@@ -61,12 +61,24 @@ enum Command {
 /// Where the model is.
 #[derive(Debug, Args)]
 struct ModelArgs {
-    /// The model; by default the nearest `.covopt` upwards, within the work tree
-    #[arg(long, value_name = "FILE", env = "COVOPT_MODEL")]
+    /// The model [default: COVOPT_MODEL, or the nearest `.covopt` upwards within the work tree]
+    #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// The tree that the model describes; by default where the model stands
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// The model that a person or the environment names.
+    fn named_model(&self) -> Option<PathBuf> {
+        self.model.clone().or_else(|| environment("COVOPT_MODEL").map(PathBuf::from))
+    }
+}
+
+/// A variable of the environment. An empty one is none, as scripts write it.
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Where the diff is.

@@ -43,6 +43,8 @@ pub(super) struct Place {
     pub(super) named: bool,
     /// The tree it describes.
     pub(super) root: PathBuf,
+    /// Whether a person named that tree.
+    pub(super) root_named: bool,
     /// The work tree one stands in.
     pub(super) repository: Option<Repository>,
     /// Whether one stands below the root, so that a runner started here would not find the ids.
@@ -59,10 +61,11 @@ impl Place {
             remedy: "; change to a folder that exists",
         })?;
         let repository = Repository::around(args.root.as_deref().unwrap_or(&here));
-        if let Some(model) = &args.model {
+        let root_named = args.root.is_some();
+        if let Some(model) = args.named_model() {
             let beside = model.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let root = args.root.clone().unwrap_or_else(|| beside.to_owned());
-            return Ok(Self { model: model.clone(), named: true, root, repository, below_root: false });
+            return Ok(Self { model, named: true, root, root_named, repository, below_root: false });
         }
         let start = args.root.clone().unwrap_or(here);
         let top = repository.as_ref().map_or_else(|| start.clone(), |repository| repository.root.clone());
@@ -73,8 +76,9 @@ impl Place {
         let place = |folder: &Path, root: PathBuf, repository| Self {
             model: folder.join(MODEL_NAME),
             named: false,
-            below_root: args.root.is_none() && real_start != root,
+            below_root: !root_named && real_start != root,
             root,
+            root_named,
             repository,
         };
         if let Some(folder) = upwards.into_iter().find(holds_model) {

@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::diff_input::{DiffInput, empty_hint};
+use super::find::FromCwd;
 use super::model_source::{FirstBuild, Model, Place, open_or_build};
 use super::tree::Tree;
-use super::units::{Budget, budget, seconds_of};
+use super::units::{self, Budget, budget, seconds_of};
 use super::{DiffArgs, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
-use crate::candidate::{self, Candidates};
+use crate::candidate::{self, CandidateError, Candidates};
 use crate::change::{Change, Mapping};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::id::TestId;
+use crate::id::{TestId, path_in_test_id};
 use crate::optimize::{self, Options, Selection, as_fraction};
-use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, group_digits};
+use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits};
 use crate::policy::Status;
 
 /// Flags of `select`.
@@ -26,7 +27,7 @@ pub(super) struct SelectArgs {
     #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget)]
     budget: Budget,
     /// Choose among the N best candidates after initial scoring
-    #[arg(short = 'n', value_name = "N")]
+    #[arg(short = 'n', value_name = "N", value_parser = units::at_least_one)]
     candidates: Option<usize>,
     #[command(flatten)]
     diff: DiffArgs,
@@ -83,8 +84,8 @@ fn limit(text: &str) -> Result<f64, String> {
 struct Choice {
     candidates: Candidates,
     selection: Selection,
-    /// The picks by test, with the id that the tree knows each by.
-    named: Vec<(TestId, String)>,
+    /// The ids of the picks, as the tree has them.
+    named: Vec<String>,
     /// Tests that fill the budget without a signal.
     filled: Vec<(String, u64)>,
     dropped: usize,
@@ -107,9 +108,16 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
     let change = Change::read(&model.index, &diff, mapping).map_err(|error| model.error(error))?;
     let budget_us = args.budget.microseconds(model.index.root().total_cost_us);
-    let mut tree = (!args.no_tree).then(|| Tree::new(&place.root, &diff));
-    let choice = choose(args, &place, &model, &change, budget_us, tree.as_mut())?;
-    let report = Report { args, diff: &diff, model: &model, change: &change, choice: &choice, budget_us };
+    let mut tree = match args.no_tree {
+        true => None,
+        false => Tree::of(&place, &model.index, &diff).map_err(|error| model.error(error))?,
+    };
+    let ids_from = match args.ids {
+        IdBase::Root => None,
+        IdBase::Cwd => Some(FromCwd::to_root(&place.root)?),
+    };
+    let choice = choose(args, &model, &change, budget_us, tree.as_mut())?;
+    let report = Report { diff: &diff, model: &model, change: &change, choice: &choice, budget_us, ids_from };
     let (report, mut line) = report.make(tree.as_ref().map_or(0, |tree| tree.changed_since));
     if place.below_root && args.ids == IdBase::Root && !report.tests.is_empty() {
         line.push_str(&format!("; ids are relative to `{}`: run there, or use --ids cwd", place.root.display()));
@@ -117,64 +125,65 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     answer(args, &report, &line, start)
 }
 
+/// Rounds in which only chosen tests are looked for in the tree. Where that many found some gone, so much is gone that
+/// the next looks for all candidates, and is the last but one.
+const ROUNDS_OF_CHOSEN: usize = 4;
+
 /// Selects, drops what the tree no longer has, and spends its budget again until all is there.
 fn choose(
     args: &SelectArgs,
-    place: &Place,
     model: &Model,
     change: &Change,
     budget_us: u64,
     mut tree: Option<&mut Tree>,
 ) -> Result<Choice, Error> {
-    let index = &model.index;
     let mut gone: HashSet<TestId> = HashSet::new();
     let options = Options { budget_us: Some(budget_us), candidates: args.candidates, fill: args.fill };
+    let failed = |error| match error {
+        CandidateError::Model(error) => model.error(error),
+        error => Error::Candidates(error),
+    };
+    let mut candidates = candidate::gather(&model.index, change).map_err(failed)?;
+    let mut rounds = 0..ROUNDS_OF_CHOSEN;
     loop {
-        let candidates = candidate::gather(index, change, &gone).map_err(|error| match error {
-            candidate::CandidateError::Model(error) => model.error(error),
-            error => Error::Candidates(error),
-        })?;
         let selection = optimize::select(&candidates.instance, &options);
         let picked: Vec<TestId> =
             selection.picks.iter().map(|pick| candidates.tests[pick.candidate as usize]).collect();
-        let named = name_all(model, &picked)?;
-        if place.named
-            && args.model.root.is_none()
-            && tree.as_ref().is_some_and(|tree| !tree.holds_any(named.iter().map(|(_, id)| id.as_str())))
-        {
-            tree = None; // A model away from its tree: there is nothing to check its ids against.
+        let named = still_there(model, &picked, tree.as_deref_mut(), &mut gone)?;
+        if named.len() == picked.len() {
+            // Nothing changed that a test could see, or nothing changed at all: then nothing is near it.
+            let is_visible = !change.regions.is_empty() || !change.unmapped.is_empty();
+            let left_us = budget_us.saturating_sub(selection.cost_us());
+            let filled = match args.fill && is_visible {
+                true => fill(model, change, &picked, left_us, tree, &mut gone)?,
+                false => Vec::new(),
+            };
+            return Ok(Choice { candidates, selection, named, filled, dropped: gone.len() });
         }
-        let before = gone.len();
-        let named = still_there(model, named, tree.as_deref_mut(), &mut gone)?;
-        if gone.len() > before {
-            continue;
+        if rounds.next().is_none() {
+            still_there(model, &candidates.tests, tree.as_deref_mut(), &mut gone)?;
         }
-        let filled = if args.fill {
-            fill(model, change, &picked, budget_us.saturating_sub(selection.cost_us()), tree, &mut gone)?
-        } else {
-            Vec::new()
-        };
-        return Ok(Choice { candidates, selection, named, filled, dropped: gone.len() });
+        candidates = candidates.without(&gone).map_err(failed)?;
     }
 }
 
-fn name_all(model: &Model, tests: &[TestId]) -> Result<Vec<(TestId, String)>, Error> {
-    let name = |&test: &TestId| model.index.test_name(test).map(|name| (test, name));
-    tests.iter().map(name).collect::<Result<_, _>>().map_err(|error| model.error(error))
-}
-
-/// The tests that the tree still has, by the ids it has them under; the others join `gone`.
+/// The ids of the tests that the tree still has, as it has them; the others join `gone`.
 fn still_there(
     model: &Model,
-    named: Vec<(TestId, String)>,
-    tree: Option<&mut Tree>,
+    tests: &[TestId],
+    mut tree: Option<&mut Tree>,
     gone: &mut HashSet<TestId>,
-) -> Result<Vec<(TestId, String)>, Error> {
-    let Some(tree) = tree else { return Ok(named) };
-    let mut there = Vec::with_capacity(named.len());
-    for (test, _) in named {
-        match tree.current_id(&model.index, test).map_err(|error| model.error(error))? {
-            Some(id) => there.push((test, id)),
+) -> Result<Vec<String>, Error> {
+    let failed = |error| model.error(error);
+    let mut there = Vec::with_capacity(tests.len());
+    for &test in tests {
+        let id = model.index.test_name(test).map_err(failed)?;
+        let now = match tree.as_deref_mut() {
+            Some(tree) => tree.current_id(&model.index, &id).map_err(failed)?,
+            None => Some(id),
+        };
+        match now {
+            Some(id) => there.push(id),
             None => {
                 gone.insert(test);
             }
@@ -199,8 +208,7 @@ fn fill(
         if cost_us > left_us || gone.contains(&test) {
             continue;
         }
-        let named = name_all(model, &[test])?;
-        if let Some((_, id)) = still_there(model, named, tree.as_deref_mut(), gone)?.pop() {
+        if let Some(id) = still_there(model, &[test], tree.as_deref_mut(), gone)?.pop() {
             left_us -= cost_us;
             filled.push((id, cost_us));
         }
@@ -210,12 +218,13 @@ fn fill(
 
 /// Everything that the answer is made of.
 struct Report<'a> {
-    args: &'a SelectArgs,
     diff: &'a Diff<'a>,
     model: &'a Model,
     change: &'a Change,
     choice: &'a Choice,
     budget_us: u64,
+    /// Where ids are not those of the root.
+    ids_from: Option<FromCwd>,
 }
 
 impl Report<'_> {
@@ -250,7 +259,7 @@ impl Report<'_> {
             Status::EmptyDiff
         } else if !self.choice.named.is_empty() || !self.choice.filled.is_empty() {
             Status::Selected
-        } else if !self.choice.candidates.instance.is_empty() {
+        } else if self.choice.candidates.instance.cheapest_useful_cost_us().is_some() {
             Status::NothingFits
         } else if self.change.regions.is_empty() && self.change.unmapped.is_empty() {
             Status::NothingRelevant
@@ -301,9 +310,8 @@ impl Report<'_> {
     }
 
     fn tests(&self) -> Vec<ChosenTest> {
-        let prefix = (self.args.ids == IdBase::Cwd).then(|| super::find::from_cwd_to(self.model_root())).flatten();
-        let named = |id: &str| match (&prefix, crate::id::path_in_test_id(id)) {
-            (Some(prefix), Some(path)) => format!("{}{}", prefix.to(path), &id[path.len()..]),
+        let named = |id: &str| match (&self.ids_from, path_in_test_id(id)) {
+            (Some(here), Some(path)) => format!("{}{}", here.to(path), &id[path.len()..]),
             _ => id.to_owned(),
         };
         let selection = &self.choice.selection;
@@ -311,7 +319,7 @@ impl Report<'_> {
             .picks
             .iter()
             .zip(&self.choice.named)
-            .map(|(pick, (_, id))| {
+            .map(|(pick, id)| {
                 let cost_us = self.choice.candidates.instance.costs_us()[pick.candidate as usize];
                 let gain = as_fraction(pick.gain);
                 ChosenTest {
@@ -341,11 +349,6 @@ impl Report<'_> {
         tests
     }
 
-    fn model_root(&self) -> std::path::PathBuf {
-        let beside = self.model.path.parent().map(std::path::Path::to_owned).unwrap_or_default();
-        self.args.model.root.clone().unwrap_or(beside)
-    }
-
     fn unmapped(&self) -> Vec<UnmappedPart> {
         let path = |at: usize| self.diff.files.get(at).map(|file| String::from_utf8_lossy(file.path()).into_owned());
         self.change
@@ -365,17 +368,20 @@ impl Report<'_> {
         let mut parts = vec![match report.status {
             Status::EmptyDiff => empty_hint(self.diff),
             Status::NothingRelevant => "nothing to select: the diff changes no line that a test could see".to_owned(),
+            Status::UnknownChange if report.dropped > 0 => {
+                "no test that the model knows for this change is in the tree; run the whole suite (exit 2)".to_owned()
+            }
             Status::UnknownChange => "the model knows no test for this change; run the whole suite (exit 2)".to_owned(),
             Status::NothingFits => format!(
-                "none of the {} tests for this change fits {}; the smallest useful budget is -t {}",
-                group_digits(report.candidates as u64),
+                "of {} for this change none fits {}; the smallest useful budget is -t {}",
+                counted(report.candidates, "test"),
                 output::seconds(report.budget_s),
                 report.smallest_useful_s.unwrap_or(0.0)
             ),
             Status::Selected => format!(
-                "{} of {} tests, {} of {}",
+                "{} of {}, {} of {}",
                 group_digits(report.tests.len() as u64),
-                group_digits(report.total.into()),
+                counted(report.total as usize, "test"),
                 output::seconds(report.cost_s),
                 output::seconds(report.budget_s)
             ),
@@ -386,16 +392,16 @@ impl Report<'_> {
                 model.push_str(", built now");
             }
             if changed_since > 0 {
-                model.push_str(&format!(", {changed_since} test files changed since"));
+                model.push_str(&format!(", {} changed since", counted(changed_since, "test file")));
             }
             parts.push(model);
         }
         if report.dropped > 0 {
-            parts.push(format!("{} tests dropped that the tree no longer has", report.dropped));
+            parts.push(format!("{} dropped that the tree no longer has", counted(report.dropped, "test")));
         }
         let unmapped: HashSet<&str> = report.unmapped.iter().map(|part| part.path.as_str()).collect();
         if !unmapped.is_empty() {
-            parts.push(format!("{} files unmapped", unmapped.len()));
+            parts.push(format!("{} unmapped", counted(unmapped.len(), "file")));
         }
         let root = self.model.index.root();
         if report.status == Status::Selected && root.tests_with_cost == 0 {

@@ -3,16 +3,29 @@
 //! For chosen ids only: the file that the id names must exist and hold the test's name. A file whose size is as recorded
 //! and that the diff does not touch is not read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use crate::diff::Diff;
+use super::model_source::Place;
+use crate::diff::{Diff, FileDiff, Status};
 use crate::id::{TestId, path_in_test_id};
 use crate::model::{Index, ModelError};
 
-/// A file of the tree, as far as it was looked at.
-enum TreeFile {
+/// Tests, evenly over the model, of which one must have its file in a tree for the tree to be the model's.
+const SAMPLE: usize = 32;
+
+/// Renames of one file that are followed: a diff of many commits may move a file several times.
+const RENAMES_MOST: usize = 16;
+
+/// A file of the model's tree, as far as it was looked at.
+struct TreeFile {
+    /// Its path now.
+    path: String,
+    content: Content,
+}
+
+enum Content {
     Missing,
     /// As recorded: what it held, it holds.
     Same,
@@ -22,82 +35,116 @@ enum TreeFile {
 /// The tree that the chosen tests must still be in.
 pub(super) struct Tree {
     root: PathBuf,
-    /// What the diff did to files: the new path of each old one, or none for a file that is gone.
-    moved: HashMap<String, Option<String>>,
+    renamed: HashMap<String, String>,
+    /// Old paths of the diff.
+    touched: HashSet<String>,
+    /// By the path that the model knows.
     files: HashMap<String, TreeFile>,
     /// Files that are not as recorded although the diff does not touch them.
     pub(super) changed_since: usize,
 }
 
 impl Tree {
-    /// The tree at `root`, after `diff`.
-    pub(super) fn new(root: &Path, diff: &Diff<'_>) -> Self {
+    /// The tree of the model at `place`, after `diff`. None where a model was named and its tree was not: unless the
+    /// folder that it stands in holds its test files, there is nothing to check its ids against.
+    pub(super) fn of<D: AsRef<[u8]>>(
+        place: &Place,
+        index: &Index<D>,
+        diff: &Diff<'_>,
+    ) -> Result<Option<Self>, ModelError> {
+        let tree = Self::new(&place.root, diff);
+        Ok((!place.named || place.root_named || tree.holds_tests_of(index)?).then_some(tree))
+    }
+
+    fn new(root: &Path, diff: &Diff<'_>) -> Self {
         let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
-        let moved = diff
-            .files
-            .iter()
-            .filter_map(|file| Some((text(file.old_path.as_deref()?), file.new_path.as_deref().map(text))))
-            .collect();
-        Self { root: root.to_owned(), moved, files: HashMap::new(), changed_since: 0 }
+        // The original of a copy stays as it is.
+        let files = || diff.files.iter().filter(|file| file.status != Status::Copied);
+        let both = |file: &FileDiff<'_>| Some((text(file.old_path.as_deref()?), text(file.new_path.as_deref()?)));
+        Self {
+            root: root.to_owned(),
+            renamed: files().filter_map(both).filter(|(old, new)| old != new).collect(),
+            touched: files().filter_map(|file| file.old_path.as_deref().map(text)).collect(),
+            files: HashMap::new(),
+            changed_since: 0,
+        }
     }
 
-    /// Whether any of these tests' files is there: else this is not the tree that the model describes.
-    pub(super) fn holds_any<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> bool {
-        ids.into_iter().filter_map(path_in_test_id).any(|path| self.root.join(self.now(path)).exists())
+    fn holds_tests_of<D: AsRef<[u8]>>(&self, index: &Index<D>) -> Result<bool, ModelError> {
+        let tests = index.root().tests;
+        for test in (0..tests).step_by((tests as usize / SAMPLE).max(1)) {
+            let id = index.test_name(TestId(test))?;
+            if path_in_test_id(&id).is_some_and(|path| self.size_bytes(&self.now(path)).is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Where a file of the model's tree is now.
-    fn now<'a>(&'a self, path: &'a str) -> &'a str {
-        self.moved.get(path).and_then(Option::as_deref).unwrap_or(path)
+    /// Where a file of the model's tree is now: the first place it was renamed to that is there.
+    fn now(&self, path: &str) -> String {
+        let places = std::iter::successors(self.renamed.get(path), |&path| self.renamed.get(path));
+        let there = places.take(RENAMES_MOST).find(|path| self.size_bytes(path).is_some());
+        there.map_or(path, String::as_str).to_owned()
     }
 
-    /// The id of a test as the tree names it now, or `None` if the tree no longer has it.
+    /// The size of a file of the tree. A path that leads out of it is no file of it.
+    fn size_bytes(&self, path: &str) -> Option<u64> {
+        let metadata = fs::metadata(self.below_root(path)?).ok()?;
+        metadata.is_file().then_some(metadata.len())
+    }
+
+    fn below_root(&self, path: &str) -> Option<PathBuf> {
+        let within = |component| matches!(component, Component::Normal(_) | Component::CurDir);
+        Path::new(path).components().all(within).then(|| self.root.join(path))
+    }
+
+    /// The content of a file of the tree, unless a link leads out of it.
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let real = fs::canonicalize(self.below_root(path)?).ok()?;
+        let within = real.starts_with(fs::canonicalize(&self.root).ok()?) && real.is_file();
+        within.then(|| fs::read(real).ok()).flatten()
+    }
+
+    /// `id` as the tree names it now, or `None` if the tree no longer has it.
     pub(super) fn current_id<D: AsRef<[u8]>>(
         &mut self,
         index: &Index<D>,
-        test: TestId,
+        id: &str,
     ) -> Result<Option<String>, ModelError> {
-        let id = index.test_name(test)?;
-        let Some(path) = path_in_test_id(&id).map(str::to_owned) else { return Ok(Some(id)) };
-        if !self.files.contains_key(&path) {
-            let file = self.look(index, &path)?;
-            if matches!(file, TreeFile::Changed(_)) && !self.moved.contains_key(&path) {
+        let Some(path) = path_in_test_id(id) else { return Ok(Some(id.to_owned())) };
+        if !self.files.contains_key(path) {
+            let file = self.look(index, path)?;
+            if matches!(file.content, Content::Changed(_)) && !self.touched.contains(path) {
                 self.changed_since += 1;
             }
-            self.files.insert(path.clone(), file);
+            self.files.insert(path.to_owned(), file);
         }
-        let there = match self.files.get(&path) {
-            Some(TreeFile::Same) => true,
-            Some(TreeFile::Changed(content)) => names_in(&id[path.len()..]).all(|name| holds_word(content, name)),
-            Some(TreeFile::Missing) | None => false,
+        let rest = &id[path.len()..];
+        let file = &self.files[path];
+        let there = match &file.content {
+            Content::Same => true,
+            Content::Changed(content) => names_in(rest).all(|name| holds_word(content, name)),
+            Content::Missing => false,
         };
-        let now = self.now(&path);
-        Ok(there.then(|| if now == path { id.clone() } else { format!("{now}{}", &id[path.len()..]) }))
-    }
-
-    /// Whether the tree still has a test that is known by its id alone.
-    pub(super) fn holds_id(&self, id: &str) -> bool {
-        let Some(path) = path_in_test_id(id) else { return true };
-        let content = fs::read(self.root.join(path));
-        content.is_ok_and(|content| names_in(&id[path.len()..]).all(|name| holds_word(&content, name)))
+        Ok(there.then(|| format!("{}{rest}", file.path)))
     }
 
     fn look<D: AsRef<[u8]>>(&self, index: &Index<D>, path: &str) -> Result<TreeFile, ModelError> {
         let now = self.now(path);
-        let full = self.root.join(now);
-        let Ok(metadata) = fs::metadata(&full) else { return Ok(TreeFile::Missing) };
-        if !metadata.is_file() {
-            return Ok(TreeFile::Missing);
-        }
+        let Some(size_bytes) = self.size_bytes(&now) else {
+            return Ok(TreeFile { path: now, content: Content::Missing });
+        };
         let stamp = match index.find_file(path)? {
             Some(file) => index.file(file)?.stamp(),
             None => None,
         };
-        let touched = self.moved.contains_key(path);
-        if !touched && stamp.is_some_and(|(size_bytes, _)| size_bytes == metadata.len()) {
-            return Ok(TreeFile::Same);
-        }
-        Ok(fs::read(&full).map_or(TreeFile::Missing, TreeFile::Changed))
+        let as_recorded = !self.touched.contains(path) && stamp.is_some_and(|(recorded, _)| recorded == size_bytes);
+        let content = match as_recorded {
+            true => Content::Same,
+            false => self.read(&now).map_or(Content::Missing, Content::Changed),
+        };
+        Ok(TreeFile { path: now, content })
     }
 }
 

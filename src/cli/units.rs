@@ -42,6 +42,11 @@ pub(super) fn budget(text: &str) -> Result<Budget, String> {
     Ok(Budget::Time((number * seconds * 1e6).round() as u64))
 }
 
+/// Reads a number of candidates.
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
+}
+
 /// Reads a share between 0 and 1.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "expected a number between 0 and 1".to_owned())?;
@@ -50,9 +55,11 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 
 /// The threshold of `impacted`: the flag, else what the environment says.
 pub(super) fn threshold(flag: Option<f64>) -> Result<f64, Error> {
-    let from_environment = || match std::env::var("IMPACTED_THRESHOLD") {
-        Ok(text) => share(&text).map_err(|problem| Error::Usage(format!("IMPACTED_THRESHOLD=`{text}`: {problem}"))),
-        Err(_) => Ok(crate::policy::THRESHOLD),
+    let from_environment = || match super::environment("IMPACTED_THRESHOLD")
+        .map(|text| text.to_string_lossy().into_owned())
+    {
+        Some(text) => share(&text).map_err(|problem| Error::Usage(format!("IMPACTED_THRESHOLD=`{text}`: {problem}"))),
+        None => Ok(crate::policy::THRESHOLD),
     };
     flag.map_or_else(from_environment, Ok)
 }

@@ -1,7 +1,6 @@
 //! Models that the fuzzer wrote: no bytes make a reader panic or work without bound, and damage never changes a
 //! selection.
 
-use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use rkyv::util::AlignedVec;
@@ -97,7 +96,7 @@ fn ask_list(list: PostingList<'_>, tests: u32) {
 fn chosen(index: &Index<&[u8]>) -> Option<Vec<(TestId, u64)>> {
     let diff = diff::parse(SAMPLE_DIFF).expect("the sample's diff is well formed");
     let change = Change::read(index, &diff, Mapping::default()).ok()?;
-    let candidates = gather(index, &change, &HashSet::new()).ok()?;
+    let candidates = gather(index, &change).ok()?;
     let selection = select(&candidates.instance, &Options::default());
     Some(selection.picks.iter().map(|pick| (candidates.tests[pick.candidate as usize], pick.gain)).collect())
 }

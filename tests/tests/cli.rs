@@ -188,6 +188,11 @@ fn filling_spends_what_is_left_and_says_so() {
     assert_eq!(report["tests"].as_array().unwrap().len(), 4, "{report}");
     assert!(report["tests"].as_array().unwrap()[1..].iter().all(|test| test["background"] == true));
     assert!(report["cost_s"].as_f64().unwrap() <= 4.0);
+    let mode = "diff --git a/src/pkg/a.py b/src/pkg/a.py\nold mode 100644\nnew mode 100755\n";
+    for (diff, status) in [("", "empty_diff"), (mode, "nothing_relevant")] {
+        let (_, report) = folder.json(&["select", "-t", "4", "--no-tree", "--fill"], diff);
+        assert_eq!((report["status"].as_str(), ids(&report).len()), (Some(status), 0), "nothing is near no change");
+    }
 }
 
 #[test]
@@ -233,7 +238,8 @@ fn paths_match_by_their_ends_unless_told_otherwise() {
 #[test]
 fn usage_is_64_and_stdout_stays_clean() {
     let folder = Folder::with_model(RECORDED);
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 9] = [
+        &["select", "-t", "10", "-n", "0"],
         &[],
         &["selct"],
         &["select"],
@@ -257,7 +263,9 @@ fn usage_is_64_and_stdout_stays_clean() {
 #[test]
 fn a_failure_never_leaves_old_ids() {
     let folder = Folder::with_model(RECORDED);
-    let failing: [(&[&str], &str, i32); 4] = [
+    let failing: [(&[&str], &str, i32); 6] = [
+        (&["select", "-t", "ten", "-oids"], "", 64),
+        (&["impacted", "--nonsense", "--output=ids"], "", 64),
         (&["select", "-t", "10", "-o", "ids"], "@@ nonsense", 65),
         (&["select", "-t", "ten", "-o", "ids"], "", 64),
         (&["select", "-t", "10", "--model", "missing", "-o", "ids"], &removal("a", 1), 66),
@@ -272,6 +280,9 @@ fn a_failure_never_leaves_old_ids() {
     let ran = folder.run(&["select", "-t", "10", "--no-tree", "-o", "ids"], removal("src/pkg/a.py", 7));
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(fs::read_to_string(folder.path().join("ids")).unwrap().lines().count(), 2);
+    folder.write("ids", "mine\n");
+    assert_eq!(folder.run(&["changes", "-o", "ids"], "").code, 64);
+    assert_eq!(fs::read(folder.path().join("ids")).unwrap(), b"mine\n", "no output of this command");
     let ran = folder.run(&["select", "-t", "10", "-o", "no/such/folder"], "");
     assert_eq!(ran.code, 73, "{}", ran.stderr);
 }
@@ -403,6 +414,136 @@ fn impacted_is_all_or_a_full_run() {
     let without_model = Folder::new();
     let ran = without_model.run(&["impacted"], removal("a.py", 1));
     assert!(ran.code == 2 && ran.stderr.contains("fallback_reason=no_map"), "{}", ran.stderr);
+}
+
+/// Two test files of two tests each, recorded where they stand.
+fn with_tree() -> Folder {
+    let folder = Folder::new();
+    folder.write("tests/test_a.py", "def test_one(): pass\ndef test_two(): pass\n");
+    folder.write("tests/test_b.py", "def test_three(): pass\ndef test_four(): pass\ndef test_five(): pass\n");
+    folder.write("input", RECORDED);
+    let built = folder.run(&["build", "input"], "");
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    folder
+}
+
+#[test]
+fn ids_follow_the_tree() {
+    let folder = with_tree();
+    let removal = removal("src/pkg/a.py", 7);
+    let asked = |folder: &Folder, diff: &str| {
+        let selected = folder.run(&["select", "-t", "10"], diff);
+        let impacted = folder.run(&["impacted", "--threshold", "1"], diff);
+        assert_eq!((selected.code, &selected.stdout), (impacted.code, &impacted.stdout), "{}", impacted.stderr);
+        (selected.code, selected.stdout)
+    };
+    let both = |file: &str| (0, format!("tests/{file}.py::test_one\ntests/{file}.py::test_two\n"));
+    assert_eq!(asked(&folder, &removal), both("test_a"));
+    let copied = format!(
+        "diff --git a/tests/test_a.py b/tests/copy.py\nsimilarity index 100%\ncopy from tests/test_a.py\ncopy to tests/copy.py\n{removal}"
+    );
+    fs::copy(folder.path().join("tests/test_a.py"), folder.path().join("tests/copy.py")).unwrap();
+    assert_eq!(asked(&folder, &copied), both("test_a"), "the original of a copy is where it was");
+    let rename = |from: &str, to: &str| {
+        format!(
+            "diff --git a/tests/{from}.py b/tests/{to}.py\nsimilarity index 100%\nrename from tests/{from}.py\nrename to tests/{to}.py\n"
+        )
+    };
+    let twice = format!("{}{}{removal}", rename("test_y", "test_z"), rename("test_a", "test_y"));
+    assert_eq!(asked(&folder, &twice), both("test_a"), "a diff that is not applied moves nothing");
+    fs::rename(folder.path().join("tests/test_a.py"), folder.path().join("tests/test_z.py")).unwrap();
+    assert_eq!(asked(&folder, &twice), both("test_z"), "a log of several commits moves a file several times");
+    let (code, stdout) = asked(&folder, &removal);
+    assert_eq!((code, stdout.as_str()), (2, ""), "no test that is known is there: the whole suite is wiser");
+    let ran = folder.run(&["select", "-t", "10"], &removal);
+    assert!(ran.stderr.contains("in the tree") && ran.stderr.contains("2 tests dropped"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_tree_that_lost_much_is_not_asked_without_end() {
+    let folder = Folder::new();
+    let test = |i: u32| format!("{{\"test\": \"t.py::test_{i}\", \"cost\": 1, \"lines\": {{\"a.py\": [1]}}}}\n");
+    folder.write("t.py", "def test_199(): pass\n");
+    folder.write("input", (0..200).map(test).collect::<String>());
+    assert_eq!(folder.run(&["build", "input"], "").code, 0);
+    let (_, report) = folder.json(&["select", "-t", "2"], &removal("a.py", 1));
+    // The file has not changed since the recording, as far as its size tells.
+    assert_eq!((ids(&report).len(), report["dropped"].as_u64()), (2, Some(0)));
+    folder.write("t.py", "def test_199(): pass # now\n");
+    let (_, report) = folder.json(&["select", "-t", "2"], &removal("a.py", 1));
+    assert_eq!((ids(&report), report["dropped"].as_u64()), (vec!["t.py::test_199"], Some(199)));
+}
+
+#[test]
+fn a_model_away_from_its_tree_has_no_tree_to_ask() {
+    let folder = with_tree();
+    folder.write("elsewhere/model", fs::read(folder.path().join(".covopt")).unwrap());
+    let diff = removal("src/pkg/a.py", 7);
+    for command in [&["select", "-t", "10"][..], &["impacted"]] {
+        let ran = folder.run(&[command, &["--model", "elsewhere/model"]].concat(), &diff);
+        assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stderr);
+        // In its own tree it is asked even where the only file that was chosen from is gone.
+        fs::rename(folder.path().join("tests/test_a.py"), folder.path().join("kept")).unwrap();
+        let ran = folder.run(&[command, &["--model", ".covopt"]].concat(), &diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+        let ran = folder.run(&[command, &["--model", "elsewhere/model", "--root", "."]].concat(), &diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+        fs::rename(folder.path().join("kept"), folder.path().join("tests/test_a.py")).unwrap();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn no_id_leads_out_of_the_tree() {
+    let folder = with_tree();
+    folder.write("outside/secret.py", "def test_it(): pass\n");
+    folder.write("in/.covopt", fs::read(folder.path().join(".covopt")).unwrap());
+    folder.write("in/tests/test_a.py", "def test_one(): pass\ndef test_two(): pass # here\n");
+    std::os::unix::fs::symlink(folder.path().join("outside"), folder.path().join("in/link")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("in/zero.py")).unwrap();
+    let outside = folder.path().join("outside/secret.py");
+    for path in [outside.to_str().unwrap(), "../outside/secret.py", "link/secret.py", "zero.py"] {
+        folder.write("failed", format!("{path}::test_it\n"));
+        let ran = folder.run(&["impacted", "--root", "in", "--last-failed", "failed"], "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{path}: {}", ran.stderr);
+        assert!(ran.stderr.contains("1 test dropped"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn ids_are_told_from_where_one_stands() {
+    let folder = with_tree();
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = folder.command(&[&["select", "-t", "0.9", "--diff", "../d.diff"], args].concat());
+        let output = command.current_dir(folder.path().join("src")).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    folder.write("d.diff", removal("src/pkg/a.py", 7));
+    folder.write("src/x", "");
+    let (code, stdout, stderr) = run(&[]);
+    assert_eq!((code, stdout.as_str()), (0, "tests/test_a.py::test_one\n"));
+    assert!(stderr.contains("--ids cwd"), "{stderr}");
+    let (code, stdout, stderr) = run(&["--ids", "cwd"]);
+    assert_eq!((code, stdout.as_str()), (0, "../tests/test_a.py::test_one\n"), "{stderr}");
+    fs::create_dir(folder.path().join("away")).unwrap();
+    let (code, stdout, stderr) = run(&["--ids", "cwd", "--root", "../away", "--model", "../.covopt"]);
+    assert_eq!((code, stdout.as_str()), (64, ""), "{stderr}");
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let folder = Folder::with_model(RECORDED);
+    for name in ["COVOPT_MODEL", "IMPACTED_THRESHOLD", "COVOPT_NO_BUILD"] {
+        let ran = folder.run_with(&["impacted"], "", &[(name, "")]);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+    }
+    folder.write("model", fs::read(folder.path().join(".covopt")).unwrap());
+    let ran = folder.run_with(&["verify"], "", &[("COVOPT_MODEL", "model")]);
+    assert!(ran.code == 0 && ran.stdout.starts_with("model:"), "{}", ran.stdout);
+    let ran = folder.run_with(&["select", "-t", "1"], "", &[("COVOPT_MODEL", "missing")]);
+    assert_eq!(ran.code, 66, "a model that was named is never built: {}", ran.stderr);
 }
 
 #[test]

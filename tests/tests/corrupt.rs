@@ -72,7 +72,7 @@ fn matched(path_match: &PathMatch) -> Vec<u64> {
 /// The whole way from a diff to a selection.
 fn pipeline(index: &Model<'_>, diff: &Diff<'_>) -> Answer {
     let change = Change::read(index, diff, Mapping::default()).map_err(|error| error.to_string())?;
-    let candidates = gather(index, &change, &HashSet::new()).map_err(|error| error.to_string())?;
+    let candidates = gather(index, &change).map_err(|error| error.to_string())?;
     let selection = select(&candidates.instance, &Options { budget_us: Some(30_000), ..Options::default() });
     let pick = |pick: &covopt::optimize::Pick| [u64::from(candidates.tests[pick.candidate as usize].0), pick.gain];
     let mut answer: Vec<u64> = selection.picks.iter().flat_map(pick).collect();
