@@ -4,6 +4,8 @@
 //! `src/pkg/module.py` finds `pkg.module`. Within the module, the symbols around the changed lines choose the features;
 //! the module's own feature takes part with [`MODULE_SHARE`].
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use super::{Source, Tally, lines, scope};
 use crate::diff::FileDiff;
 use crate::id::FeatureId;
@@ -27,55 +29,93 @@ pub(super) fn read<D: AsRef<[u8]>>(
     if index.root().features == 0 {
         return Ok(false);
     }
-    let Some((module, features)) = module_features(index, path)? else { return Ok(false) };
-    let features: Vec<Weighed> = features
-        .into_iter()
-        .map(|(id, name)| Ok(Weighed { id, weight: index.feature(id)?.weight, name }))
-        .collect::<Result<_, ModelError>>()?;
-    let all: Vec<&Weighed> = features.iter().collect();
-    let (own, below): (Vec<&Weighed>, Vec<&Weighed>) = all.iter().copied().partition(|feature| feature.name == module);
-    // What no hunk's symbols tell apart goes to the module as a whole: one sum for all such hunks.
-    let mut module_units = if file.hunks.is_empty() { 1.0 } else { 0.0 };
-    for hunk in &file.hunks {
-        let units = lines::changed_lines(hunk).count().max(1) as f64;
-        let symbols = scope::changed_symbols(hunk);
-        let is_changed = |feature: &&Weighed| {
-            let name = feature.name.get(module.len() + 1..).unwrap_or_default();
-            symbols.iter().any(|symbol| symbol.is_within(name))
-        };
-        let named: Vec<&Weighed> = match symbols.is_empty() {
-            true => Vec::new(),
-            false => below.iter().copied().filter(is_changed).collect(),
-        };
-        match (named.is_empty(), own.is_empty()) {
-            (true, _) => module_units += units,
-            (false, true) => spread(diff_file, units, &named, tally),
-            (false, false) => {
-                spread(diff_file, units * (1.0 - MODULE_SHARE), &named, tally);
-                spread(diff_file, units * MODULE_SHARE, &own, tally);
-            }
-        }
-    }
-    if module_units > 0.0 {
-        let whole = if own.is_empty() || file.hunks.is_empty() { &all } else { &own };
-        spread(diff_file, module_units, whole, tally);
+    let Some(module) = Module::of(index, path)? else { return Ok(false) };
+    for (chosen, units) in module.units(file) {
+        module.spread(diff_file, units, &chosen, tally);
     }
     Ok(true)
 }
 
-/// A feature of the module, looked up once for all hunks.
-struct Weighed {
+/// A declared feature of a module.
+struct ModuleFeature {
     id: FeatureId,
     name: String,
     weight: f64,
 }
 
-/// Shares `units` among features by their declared weights.
-fn spread(diff_file: usize, units: f64, features: &[&Weighed], tally: &mut Tally) {
-    let total: f64 = features.iter().map(|feature| feature.weight).sum();
-    for feature in features {
-        let share = if total > 0.0 { feature.weight / total } else { 1.0 / features.len() as f64 };
-        tally.add(Source::Feature(feature.id), diff_file, 0, units * share, || feature.name.clone());
+/// The features at and below a module.
+struct Module {
+    features: Vec<ModuleFeature>,
+    /// The positions of those that are the module itself.
+    own: Vec<usize>,
+    /// The positions of those below the module, by the last part of their names.
+    by_last: HashMap<String, Vec<usize>>,
+    /// How many bytes of a feature's name the module's name and its dot are.
+    prefix_bytes: usize,
+}
+
+impl Module {
+    fn of<D: AsRef<[u8]>>(index: &Index<D>, path: &str) -> Result<Option<Self>, ModelError> {
+        let Some((name, named)) = module_features(index, path)? else { return Ok(None) };
+        let prefix_bytes = name.len() + 1;
+        let mut module = Self { features: Vec::new(), own: Vec::new(), by_last: HashMap::new(), prefix_bytes };
+        for (at, (id, feature)) in named.into_iter().enumerate() {
+            match feature.get(prefix_bytes..).map(|below| below.rsplit('.').next().unwrap_or(below)) {
+                Some(last) => module.by_last.entry(last.to_owned()).or_default().push(at),
+                None => module.own.push(at),
+            }
+            module.features.push(ModuleFeature { id, name: feature, weight: index.feature(id)?.weight });
+        }
+        Ok(Some(module))
+    }
+
+    /// The features that each hunk changes, with its changed lines, those of equal features together: a diff of many
+    /// hunks is spread once for each distinct choice.
+    fn units(&self, file: &FileDiff<'_>) -> BTreeMap<Vec<usize>, f64> {
+        let all = || (0..self.features.len()).collect::<Vec<_>>();
+        if file.hunks.is_empty() {
+            return [(all(), 1.0)].into();
+        }
+        let mut units_of: BTreeMap<Vec<usize>, f64> = BTreeMap::new();
+        for hunk in &file.hunks {
+            let units = lines::changed_lines(hunk).count().max(1) as f64;
+            let mut add = |chosen: Vec<usize>, units: f64| *units_of.entry(chosen).or_default() += units;
+            let named = self.named(&scope::changed_symbols(hunk));
+            match (named.is_empty(), self.own.is_empty()) {
+                (false, false) => {
+                    add(named, units * (1.0 - MODULE_SHARE));
+                    add(self.own.clone(), units * MODULE_SHARE);
+                }
+                (false, true) => add(named, units),
+                (true, false) => add(self.own.clone(), units),
+                (true, true) => add(all(), units),
+            }
+        }
+        units_of
+    }
+
+    /// The positions of the features that are one of these symbols, or that one stands in.
+    fn named(&self, symbols: &[scope::SymbolName<'_>]) -> Vec<usize> {
+        let mut named: BTreeSet<usize> = BTreeSet::new();
+        for symbol in symbols {
+            let found = [symbol.function, symbol.group].into_iter().flatten().filter_map(|name| self.by_last.get(name));
+            let below = |at: usize| &self.features[at].name[self.prefix_bytes..];
+            named.extend(found.flatten().copied().filter(|&at| symbol.is_within(below(at))));
+        }
+        named.into_iter().collect()
+    }
+
+    /// Shares `units` among features by their declared weights.
+    fn spread(&self, diff_file: usize, units: f64, chosen: &[usize], tally: &mut Tally) {
+        let chosen = || chosen.iter().map(|&at| &self.features[at]);
+        // Shares of the greatest first: the sum of the weights themselves may be beyond a float.
+        let greatest = chosen().map(|feature| feature.weight).fold(0.0, f64::max);
+        let part = |feature: &ModuleFeature| if greatest > 0.0 { feature.weight / greatest } else { 1.0 };
+        let total: f64 = chosen().map(part).sum();
+        for feature in chosen() {
+            let units = units * part(feature) / total;
+            tally.add(Source::Feature(feature.id), diff_file, units, || feature.name.clone());
+        }
     }
 }
 

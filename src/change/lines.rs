@@ -1,10 +1,10 @@
 //! Changed lines of a file that the model knows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Mapping, Reason, Source, Tally, feature, scope};
 use crate::diff::{FileDiff, Hunk, LineKind};
-use crate::id::{FileId, TestId};
+use crate::id::{FileId, TestId, path_in_test_id};
 use crate::model::{FileView, Index, ModelError};
 use crate::observation::LineRange;
 
@@ -71,24 +71,28 @@ pub(super) fn read<D: AsRef<[u8]>>(
     if file.hunks.is_empty() {
         return whole_file(diff_file, known, touched, defines, tally);
     }
-    let mut defined = None;
+    let mut tests = match defines && (mapping.whole_test_files || !touched) {
+        true if mapping.whole_test_files => Some(DefinedTests::default()),
+        true => Some(DefinedTests::read(index, known)?),
+        false => None,
+    };
     for hunk in &file.hunks {
         for line in changed_lines(hunk) {
             let source = line_source(known, line, touched, defines && !mapping.whole_test_files);
             match source {
-                Some(source) => tally.add(source.clone(), diff_file, line, 1.0, || name_of(known, &source, line)),
+                Some(source) => {
+                    let is_whole = matches!(source, Source::File(_) | Source::Defines(_));
+                    tally.add_line(source, diff_file, line, || name_at(known, (!is_whole).then_some(line)));
+                }
                 None if defines => {}
                 None => tally.leave(diff_file, Reason::Untested, 1.0, Vec::new()),
             }
         }
-        if defines && (mapping.whole_test_files || !touched) {
-            let tests = match mapping.whole_test_files {
-                true => Vec::new(),
-                false => changed_tests(index, hunk, known, &mut defined)?,
-            };
-            let source = if tests.is_empty() { Source::Defines(known.id) } else { Source::Tests(tests) };
+        if let Some(tests) = &mut tests {
             let units = changed_lines(hunk).count().max(1) as f64;
-            tally.add(source, diff_file, 0, units, || known.path.to_owned());
+            let named = tests.named(&scope::changed_symbols(hunk));
+            let source = named.map_or(Source::Defines(known.id), Source::Tests);
+            tally.add(source, diff_file, units, || known.path.to_owned());
         }
     }
     Ok(())
@@ -103,10 +107,10 @@ fn whole_file(
 ) -> Result<(), ModelError> {
     let name = || known.path.to_owned();
     if touched {
-        tally.add(Source::File(known.id), diff_file, 0, 1.0, name);
+        tally.add(Source::File(known.id), diff_file, 1.0, name);
     }
     if defines {
-        tally.add(Source::Defines(known.id), diff_file, 0, 1.0, name);
+        tally.add(Source::Defines(known.id), diff_file, 1.0, name);
     }
     if !touched && !defines {
         tally.leave(diff_file, Reason::Untested, 1.0, Vec::new());
@@ -154,69 +158,57 @@ fn snap(view: &FileView<'_>, line: u32, symbol: Option<LineRange>) -> Option<u32
         .then_some(run.block)
 }
 
-/// The tests whose functions or classes a hunk of a test file changes, as far as names tell.
-fn changed_tests<D: AsRef<[u8]>>(
-    index: &Index<D>,
-    hunk: &Hunk<'_>,
-    known: &KnownFile<'_>,
-    defined: &mut Option<DefinedTests>,
-) -> Result<Vec<TestId>, ModelError> {
-    let names = scope::changed_symbols(hunk);
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let defined = match defined {
-        Some(defined) => defined,
-        None => defined.insert(DefinedTests::read(index, known)?),
-    };
-    Ok(defined.named(&names))
-}
+/// Tests that the hunks of one file name together, at most; beyond it a hunk stands for all tests of the file.
+const NAMED_MOST: usize = 1 << 20;
 
-/// The tests that a file defines, by the names of their functions and classes: read once for all hunks.
-#[derive(Debug, Default)]
+/// The tests that a file defines, by the last two names of their ids.
+#[derive(Default)]
 struct DefinedTests {
     by_function: HashMap<String, Vec<TestId>>,
     by_group: HashMap<String, Vec<TestId>>,
+    named: usize,
 }
 
 impl DefinedTests {
     fn read<D: AsRef<[u8]>>(index: &Index<D>, known: &KnownFile<'_>) -> Result<Self, ModelError> {
-        let mut defined = Self::default();
+        let mut tests = Self::default();
         for posting in known.view.defines()?.to_vec()? {
             let id = index.test_name(posting.test)?;
-            let path = crate::id::path_in_test_id(&id).map_or(0, str::len);
+            let path = path_in_test_id(&id).map_or(0, str::len);
             let within = id[path..].split('[').next().unwrap_or_default();
             let mut components = within.split([':', '.', '#', '/']).rev();
             let function = components.next().unwrap_or_default();
             let group = components.find(|component| !component.is_empty()).unwrap_or_default();
-            defined.by_function.entry(function.to_owned()).or_default().push(posting.test);
-            defined.by_group.entry(group.to_owned()).or_default().push(posting.test);
+            tests.by_function.entry(function.to_owned()).or_default().push(posting.test);
+            tests.by_group.entry(group.to_owned()).or_default().push(posting.test);
         }
-        Ok(defined)
+        Ok(tests)
     }
 
-    /// The tests that are one of these symbols or stand in it, ascending.
-    fn named(&self, names: &[scope::SymbolName<'_>]) -> Vec<TestId> {
-        let of = |name: &scope::SymbolName<'_>| match (name.function, name.group) {
-            (Some(function), _) => self.by_function.get(function),
-            (None, Some(group)) => self.by_group.get(group),
-            (None, None) => None,
-        };
-        let mut tests: Vec<TestId> = names.iter().filter_map(of).flatten().copied().collect();
-        tests.sort_unstable();
-        tests.dedup();
-        tests
+    /// The tests whose functions, or for a change outside any function whose classes, are among `symbols`; none if no
+    /// name tells.
+    fn named(&mut self, symbols: &[scope::SymbolName<'_>]) -> Option<Vec<TestId>> {
+        let mut named: BTreeSet<TestId> = BTreeSet::new();
+        for symbol in symbols {
+            let tests = match (symbol.function, symbol.group) {
+                (Some(function), _) => self.by_function.get(function),
+                (None, group) => group.and_then(|group| self.by_group.get(group)),
+            };
+            let tests = tests.map_or(&[][..], Vec::as_slice);
+            self.named += tests.len();
+            if self.named > NAMED_MOST {
+                return None;
+            }
+            named.extend(tests);
+        }
+        (!named.is_empty()).then(|| named.into_iter().collect())
     }
 }
 
-/// What a region is called by: its file, and the symbol around the line that led to it.
-fn name_of(known: &KnownFile<'_>, source: &Source, line: u32) -> String {
-    let within = match source {
-        Source::Block(..) | Source::Symbol(..) => known.view.symbol_at(line).map(|symbol| symbol.name.as_str()),
-        _ => None,
-    };
-    match within {
-        Some(symbol) => format!("{}::{symbol}", known.path),
+/// What a region of the file is called: the file, and the symbol around `line`.
+fn name_at(known: &KnownFile<'_>, line: Option<u32>) -> String {
+    match line.and_then(|line| known.view.symbol_at(line)) {
+        Some(symbol) => format!("{}::{}", known.path, symbol.name.as_str()),
         None => known.path.to_owned(),
     }
 }

@@ -16,7 +16,7 @@ mod feature;
 mod lines;
 mod scope;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Diff, FileDiff, Status};
 use crate::id::{FeatureId, FileId, TestId};
@@ -153,28 +153,31 @@ struct Tally {
 struct Touched {
     diff_file: usize,
     name: String,
-    lines: BTreeMap<u32, f64>,
+    lines: BTreeSet<u32>,
     units: f64,
 }
 
 impl Tally {
-    /// Adds `units` to a region. A line counts once for a region, however often the diff changes it; 0 is no line.
-    fn add(&mut self, source: Source, diff_file: usize, line: u32, units: f64, name: impl FnOnce() -> String) {
-        let touched = self.regions.entry(source).or_insert_with(|| Touched {
+    /// Adds a changed old line to a region: one unit, however often the diff changes it.
+    fn add_line(&mut self, source: Source, diff_file: usize, line: u32, name: impl FnOnce() -> String) {
+        let touched = self.region(source, diff_file, name);
+        if touched.lines.insert(line) {
+            touched.units += 1.0;
+        }
+    }
+
+    /// Adds units to a region that has no lines of its own.
+    fn add(&mut self, source: Source, diff_file: usize, units: f64, name: impl FnOnce() -> String) {
+        self.region(source, diff_file, name).units += units;
+    }
+
+    fn region(&mut self, source: Source, diff_file: usize, name: impl FnOnce() -> String) -> &mut Touched {
+        self.regions.entry(source).or_insert_with(|| Touched {
             diff_file,
             name: name(),
-            lines: BTreeMap::new(),
+            lines: BTreeSet::new(),
             units: 0.0,
-        });
-        if line == 0 {
-            touched.units += units;
-        } else if let Some(known) = touched.lines.get_mut(&line) {
-            touched.units += (units - *known).max(0.0);
-            *known = known.max(units);
-        } else {
-            touched.lines.insert(line, units);
-            touched.units += units;
-        }
+        })
     }
 
     fn leave(&mut self, diff_file: usize, reason: Reason, units: f64, matches: Vec<String>) {
@@ -194,7 +197,7 @@ impl Tally {
             source,
             diff_file: touched.diff_file,
             name: touched.name,
-            lines: ranges(touched.lines.into_keys()),
+            lines: ranges(touched.lines.into_iter()),
             weight: share(touched.units),
         };
         let mut unmapped = self.unmapped;
