@@ -242,3 +242,71 @@ impl<D: AsRef<[u8]>> Nearest<'_, D> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::build;
+    use crate::change::Mapping;
+    use crate::observation::{LineSet, Observations, Outcome, Run, Symbol, SymbolKind};
+
+    /// Five tests by falling nearness to line 3 of `a.py`: they ran it, its function, its file, another file, nothing.
+    /// The farther, the cheaper.
+    fn seen() -> Observations {
+        let mut seen = Observations::default();
+        let [a, b] = ["a.py", "b.py"].map(|path| seen.file(path));
+        for (cost_us, (id, file, line)) in
+            (1..).zip([("none", b, 0), ("other", b, 1), ("file", a, 50), ("function", a, 8), ("line", a, 3)])
+        {
+            let test = seen.test(id);
+            if line > 0 {
+                seen.cover(test, file, &[LineRange::single(line)].into_iter().collect::<LineSet>());
+            }
+            let cost_us = Some(cost_us * 1000);
+            seen.run(test, Run { time_us: 0, commit: String::new(), outcome: Outcome::Passed, cost_us });
+        }
+        let lines = LineRange { first: 2, last: 10 };
+        seen.file_mut(a).symbols.insert(Symbol { lines, name: "f".to_owned(), kind: SymbolKind::Function });
+        seen
+    }
+
+    fn with_change(check: impl FnOnce(&Index<&[u8]>, &Change)) {
+        let bytes = build(&seen(), None, |_| None);
+        let index = Index::open(&bytes[..]).unwrap();
+        let diff = crate::diff::parse(b"--- a/a.py\n+++ b/a.py\n@@ -3 +2,0 @@\n-x\n@@ -50 +48,0 @@\n-y\n").unwrap();
+        check(&index, &Change::read(&index, &diff, Mapping::default()).unwrap());
+    }
+
+    fn names(index: &Index<&[u8]>, tests: impl IntoIterator<Item = TestId>) -> Vec<String> {
+        tests.into_iter().map(|test| index.test_name(test).unwrap()).collect()
+    }
+
+    #[test]
+    fn candidates_have_a_signal_and_the_others_do_not() {
+        with_change(|index, change| {
+            let candidates = gather(index, change).unwrap();
+            assert_eq!(names(index, candidates.tests.iter().copied()), ["file", "line"]);
+            assert_eq!(names(index, impacted(index, change).unwrap()), ["file", "line"]);
+            assert_eq!(candidates.instance.costs_us(), [3000, 5000]);
+            let gone = HashSet::from([candidates.tests[0]]);
+            let last = candidates.instance.rows_of(1).to_vec();
+            let left = candidates.without(&gone).unwrap();
+            assert_eq!((names(index, left.tests), left.instance.costs_us()), (vec!["line".to_owned()], &[5000][..]));
+            assert_eq!(left.instance.rows_of(0), last);
+        });
+    }
+
+    #[test]
+    fn the_nearest_come_first() {
+        with_change(|index, change| {
+            let nearest = nearest(index, change, &HashSet::new()).unwrap();
+            let order = names(index, nearest.iter().map(|&(test, _)| test));
+            assert_eq!(order, ["function", "line", "file", "none", "other"]);
+        });
+    }
+
+    #[test]
+    fn no_change_has_no_candidates() {
+        with_change(|index, _| assert!(gather(index, &Change::default()).unwrap().instance.is_empty()));
+    }
+}

@@ -252,3 +252,6 @@ fn read_file<D: AsRef<[u8]>>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

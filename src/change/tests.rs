@@ -1,0 +1,127 @@
+use rkyv::util::AlignedVec;
+
+use super::*;
+use crate::build::build;
+use crate::diff::parse;
+use crate::observation::{LineSet, Observations, Symbol, SymbolKind};
+
+fn lines(ranges: &[(u32, u32)]) -> LineSet {
+    ranges.iter().map(|&(first, last)| LineRange { first, last }).collect()
+}
+
+/// `a.py` with import lines, a function whose lines ran and one that ran in part; two tests, and one that ran nothing.
+fn model() -> AlignedVec<64> {
+    let mut seen = Observations::default();
+    let file = seen.file("src/a.py");
+    let [one, two, idle] = ["t.py::TestA::test_one", "t.py::test_two[x]", "t.py::test_idle"].map(|id| seen.test(id));
+    seen.cover(one, file, &lines(&[(10, 12), (14, 14), (32, 32)]));
+    seen.cover(two, file, &lines(&[(14, 14)]));
+    seen.test_mut(idle).recorded = true;
+    let facts = seen.file_mut(file);
+    facts.imported = lines(&[(1, 5), (9, 9), (30, 30)]);
+    for (name, first, last) in [("f", 9, 20), ("g", 30, 40)] {
+        let symbol = Symbol { lines: LineRange { first, last }, name: name.to_owned(), kind: SymbolKind::Function };
+        facts.symbols.insert(symbol);
+    }
+    for (feature, weight) in [("pkg.m", 1.0), ("pkg.m.go", 3.0), ("pkg.m.C.run", f64::MAX), ("pkg.m.D.run", f64::MAX)] {
+        seen.signal(one, feature, 1.0);
+        seen.weight(feature, weight);
+    }
+    build(&seen, None, |_| None)
+}
+
+fn read(diff: &str) -> Change {
+    read_with(diff, Mapping::default())
+}
+
+fn read_with(diff: &str, mapping: Mapping) -> Change {
+    let bytes = model();
+    let index = Index::open(&bytes[..]).unwrap();
+    let change = Change::read(&index, &parse(diff.as_bytes()).unwrap(), mapping).unwrap();
+    let sum: f64 = change.regions.iter().map(|region| region.weight).sum::<f64>() + change.unmapped_weight();
+    assert!((sum - 1.0).abs() < 1e-9 || change == Change::default(), "the weights sum to {sum}");
+    change
+}
+
+fn removal(path: &str, line: u32) -> String {
+    format!("--- a/{path}\n+++ b/{path}\n@@ -{line} +{},0 @@\n-gone\n", line - 1)
+}
+
+/// Kind and name of each region, with its weight in hundredths.
+fn told(change: &Change) -> Vec<(&'static str, &str, u32)> {
+    let hundredths = |region: &Region| (region.weight * 100.0).round() as u32;
+    change.regions.iter().map(|region| (region.source.kind(), region.name.as_str(), hundredths(region))).collect()
+}
+
+#[test]
+fn a_line_finds_the_closest_evidence() {
+    let cases = [
+        (10, ("block", "src/a.py::f"), "recorded"),
+        (13, ("block", "src/a.py::f"), "not recorded: the line before it"),
+        (32, ("block", "src/a.py::g"), "recorded"),
+        (3, ("file", "src/a.py"), "ran at import"),
+        (31, ("symbol", "src/a.py::g"), "not recorded, and nothing before it in its symbol"),
+        (25, ("file", "src/a.py"), "outside any symbol"),
+    ];
+    for (line, (kind, name), why) in cases {
+        assert_eq!(told(&read(&removal("src/a.py", line))), [(kind, name, 100)], "line {line}: {why}");
+    }
+    let unknown = read(&removal("b.py", 1));
+    assert_eq!((unknown.regions.len(), unknown.unmapped[0].reason), (0, Reason::UnknownFile));
+}
+
+#[test]
+fn an_insertion_stands_for_the_lines_that_it_separates() {
+    let diff = "--- a/src/a.py\n+++ b/src/a.py\n@@ -13,0 +14,2 @@\n+one\n+two\n";
+    let change = read(diff);
+    assert_eq!(told(&change), [("block", "src/a.py::f", 50), ("block", "src/a.py::f", 50)]);
+    let lines: Vec<u32> = change.regions.iter().map(|region| region.lines[0].first).collect();
+    assert_eq!(lines, [13, 14]);
+    let change = read("--- a/src/a.py\n+++ b/src/a.py\n@@ -10,2 +10,5 @@\n-one\n-two\n+1\n+2\n+3\n+4\n+5\n");
+    assert_eq!(told(&change), [("block", "src/a.py::f", 100)], "a replacement is what it removes");
+    assert_eq!(change.regions[0].lines, [LineRange { first: 10, last: 11 }]);
+}
+
+#[test]
+fn weights_are_shares_of_the_changed_lines() {
+    let diff = format!("{}{}", removal("src/a.py", 10), removal("b.py", 7));
+    let change = read(&format!("{diff}{}", removal("src/a.py", 10)));
+    assert_eq!(told(&change), [("block", "src/a.py::f", 50)], "a line counts once");
+    assert_eq!(change.unmapped_weight(), 0.5);
+}
+
+#[test]
+fn a_changed_test_is_known_by_its_name() {
+    let hunk = |heading: &str| format!("--- a/t.py\n+++ b/t.py\n@@ -4 +4 @@ {heading}\n-    assert a\n+    assert b\n");
+    let tests = |change: &Change| match &change.regions[..] {
+        [Region { source: Source::Tests(tests), .. }] => tests.len(),
+        [Region { source: Source::Defines(_), .. }] => 0,
+        _ => panic!("{change:?}"),
+    };
+    assert_eq!(tests(&read(&hunk("def test_two(x):"))), 1);
+    assert_eq!(tests(&read(&hunk("class TestA:"))), 1);
+    assert_eq!(tests(&read(&hunk("def helper():"))), 0, "all that the file defines");
+    let whole = Mapping { whole_test_files: true, ..Mapping::default() };
+    assert_eq!(tests(&read_with(&hunk("def test_two(x):"), whole)), 0);
+    let deleted = "--- a/t.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-import a\n";
+    assert_eq!(read(deleted), Change::default(), "no test of a deleted file is left");
+}
+
+#[test]
+fn features_share_a_hunk_by_their_weights() {
+    let hunk = |heading: &str| format!("--- a/x/pkg/m.py\n+++ b/x/pkg/m.py\n@@ -4 +4 @@ {heading}\n-    a\n+    b\n");
+    assert_eq!(told(&read(&hunk("def go():"))), [("feature", "pkg.m", 25), ("feature", "pkg.m.go", 75)]);
+    assert_eq!(told(&read(&hunk("def gone():"))), [("feature", "pkg.m", 100)]);
+    let both = [("feature", "pkg.m", 25), ("feature", "pkg.m.C.run", 38), ("feature", "pkg.m.D.run", 38)];
+    assert_eq!(told(&read(&hunk("def run(self):"))), both, "whatever the scale of the weights");
+}
+
+#[test]
+fn modes_and_copies_change_nothing() {
+    let mode = "diff --git a/src/a.py b/src/a.py\nold mode 100644\nnew mode 100755\n";
+    let copy = "diff --git a/src/a.py b/src/b.py\nsimilarity index 100%\ncopy from src/a.py\ncopy to src/b.py\n";
+    let rename = "diff --git a/src/a.py b/src/b.py\nsimilarity index 100%\nrename from src/a.py\nrename to src/b.py\n";
+    assert_eq!(read(mode), Change::default());
+    assert_eq!(read(copy), Change::default());
+    assert_eq!(told(&read(rename)), [("file", "src/a.py", 100)], "an import of the old name may break");
+}
