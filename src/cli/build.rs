@@ -1,5 +1,6 @@
 //! `covopt build`: make or refresh the model.
 
+use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,15 +9,16 @@ use clap::Args;
 use rkyv::util::AlignedVec;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::model_source::{Model, Place};
+use super::model_source::{MODEL_NAME, Model, Place};
 use super::repository::Repository;
 use super::{ModelArgs, Outcome, find, note};
 use crate::build::{self, Tally};
 use crate::error::{Error, exit};
-use crate::ingest::{Context, HEAD_BYTES, Ingest, Kind, Note, detect};
+use crate::id::TestId;
+use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Summary, detect};
 use crate::model::Stamp;
 use crate::observation::Observations;
-use crate::output::group_digits;
+use crate::output::{counted, group_digits};
 
 /// A model whose recorded tests a new one would cut below this share is only replaced with `--force`.
 const LEAST_SHARE_KEPT: f64 = 0.5;
@@ -58,8 +60,11 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     } else {
         place.repository.as_ref().map_or_else(|| PathBuf::from("."), |repository| repository.root.clone())
     };
-    let target = if place.named { place.model.clone() } else { root.join(super::model_source::MODEL_NAME) };
-    let found = if args.inputs.is_empty() { Found::look(&root) } else { Some(Found { inputs: args.inputs.clone() }) };
+    let target = if place.named { place.model.clone() } else { root.join(MODEL_NAME) };
+    let found = match args.inputs.is_empty() {
+        true => Found::look(&root),
+        false => Some(Found { inputs: args.inputs.clone(), named: true }),
+    };
     let Some(found) = found else {
         return Err(Error::NoModel(format!(
             "nothing in `{}` to build a model from: looked for coverage databases, LCOV, JUnit reports and durations in the usual \
@@ -72,57 +77,74 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         context = context.with_test_root(test_root);
     }
     let ingested = found.ingest(&context)?;
-    let base = base(args.base.as_deref(), &root, place.repository.as_ref(), &found, &ingested.observations, &[])?;
+    let base = base(args.base.as_deref(), &root, place.repository.as_ref(), &ingested, &HashSet::new())?;
+    let Ingested { observations, inputs, mut notes, .. } = ingested;
+    notes.extend(base.note);
+    let is_first = !place.named && !target.exists();
+    let repository = place.repository.clone();
     let old = Place { model: target.clone(), ..place }.open();
-    let (observations, tally) = join(args, old, &ingested.observations)?;
-    let bytes = build::build(&observations, base.commit.as_deref(), |path| stamp(&root, path));
+    let (observations, tally) = join(args, old, observations)?;
+    let bytes = build::build(&observations, base.commit.as_deref(), stamps(&root));
     replace(&target, &bytes)?;
     if !args.quiet {
-        let built =
-            Built { bytes, found, notes: ingested.notes.iter().map(ToString::to_string).chain(base.note).collect() };
+        let built = Built { bytes, inputs, notes };
         built.report();
         report_tally(&target, &built, &observations, tally);
+        if is_first {
+            hint_unless_ignored(repository.as_ref());
+        }
     }
     Ok(exit::DONE)
 }
 
+/// Tells whoever has a first model that git would offer it for a commit.
+pub(super) fn hint_unless_ignored(repository: Option<&Repository>) {
+    if repository.is_some_and(|repository| !repository.ignores(MODEL_NAME)) {
+        note(&format!("hint: git does not ignore `{MODEL_NAME}`; add it to .gitignore"));
+    }
+}
+
 /// Joins to the older model, or makes sure that replacing it loses nothing by accident.
-fn join(args: &BuildArgs, old: Result<Model, Error>, new: &Observations) -> Result<(Observations, Tally), Error> {
+fn join(args: &BuildArgs, old: Result<Model, Error>, new: Observations) -> Result<(Observations, Tally), Error> {
     let old = match old {
         Ok(old) => old,
-        Err(Error::NoModel(_)) => return Ok((new.clone(), build::compare([], new))),
         // An unreadable model is replaced, but never joined to.
-        Err(error) if args.update => return Err(error),
-        Err(_) => return Ok((new.clone(), build::compare([], new))),
+        Err(error) if args.update && !matches!(error, Error::NoModel(_)) => return Err(error),
+        Err(_) => {
+            let tally = build::compare([], &new);
+            return Ok((new, tally));
+        }
     };
-    let mut joined = build::restore(&old.index).map_err(|error| old.error(error));
     if args.update {
-        let mut joined = joined?;
-        let tally = build::update(&mut joined, new);
+        let mut joined = build::restore(&old.index).map_err(|error| old.error(error))?;
+        let tally = build::update(&mut joined, &new);
         return Ok((joined, tally));
     }
-    let recorded_before = f64::from(old.index.root().tests_recorded);
-    let recorded_now = new.tests().iter().filter(|test| test.recorded).count() as f64;
-    if !args.force && recorded_now < recorded_before * LEAST_SHARE_KEPT {
+    let recorded_before = old.index.root().tests_recorded;
+    let recorded_now = new.tests().iter().filter(|test| test.recorded).count();
+    if !args.force && (recorded_now as f64) < f64::from(recorded_before) * LEAST_SHARE_KEPT {
         return Err(Error::Usage(format!(
-            "the inputs hold coverage of {recorded_now} tests, model `{}` of {recorded_before}; add to it with --update, or replace \
-             it with --force",
-            old.path.display()
+            "the inputs hold coverage of {}, model `{}` of {}; add to it with --update, or replace it with --force",
+            counted(recorded_now, "test"),
+            old.path.display(),
+            counted(recorded_before as usize, "test")
         )));
     }
-    let names = joined.as_mut().map(std::mem::take).unwrap_or_default();
-    let tally = build::compare(names.test_names().iter().map(String::as_str), new);
-    Ok((new.clone(), tally))
+    let names = (0..old.index.root().tests).map(|test| old.index.test_name(TestId(test)));
+    // Of a damaged model, which is replaced, nothing is kept or removed.
+    let names: Vec<String> = names.collect::<Result<_, _>>().unwrap_or_default();
+    let tally = build::compare(names.iter().map(String::as_str), &new);
+    Ok((new, tally))
 }
 
 fn report_tally(target: &Path, built: &Built, observations: &Observations, tally: Tally) {
     note(&format!(
-        "wrote `{}`: {} tests, {} files, {} bytes; {} tests kept, {} added, {} replaced, {} removed",
+        "wrote `{}`: {}, {}, {}; {} kept, {} added, {} replaced, {} removed",
         target.display(),
-        group_digits(observations.test_names().len() as u64),
-        group_digits(observations.file_paths().len() as u64),
-        group_digits(built.bytes.len() as u64),
-        group_digits(tally.kept as u64),
+        counted(observations.test_names().len(), "test"),
+        counted(observations.file_paths().len(), "file"),
+        counted(built.bytes.len(), "byte"),
+        counted(tally.kept, "test"),
         group_digits(tally.added as u64),
         group_digits(tally.replaced as u64),
         group_digits(tally.removed as u64)
@@ -143,12 +165,17 @@ fn context(root: &Path) -> Context {
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     inputs: Vec<PathBuf>,
+    named: bool,
 }
 
 /// What the inputs said, and what about it deserves a word.
 struct Ingested {
     observations: Observations,
-    notes: Vec<Note>,
+    /// What was read, as messages name it.
+    inputs: Vec<String>,
+    notes: Vec<String>,
+    /// When the oldest file with coverage was written.
+    recorded: Option<SystemTime>,
 }
 
 fn read_error(path: String, error: std::io::Error) -> Error {
@@ -156,25 +183,35 @@ fn read_error(path: String, error: std::io::Error) -> Error {
 }
 
 /// Reads one file. A database is read where it lies, anything else from memory.
-fn read_file(ingest: &mut Ingest, path: &Path, name: &str, context: &Context) -> Result<(), Error> {
+fn read_file(ingest: &mut Ingest, path: &Path, name: &str, context: &Context) -> Result<Summary, Error> {
     let failed = |error| read_error(format!("`{name}`"), error);
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     std::io::Read::by_ref(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
     let kind = detect(name, &bytes)?;
     if kind == Kind::CoverageDb {
-        ingest.database(name, path, context)?;
-        return Ok(());
+        return Ok(ingest.database(name, path, context)?);
     }
     file.read_to_end(&mut bytes).map_err(failed)?;
-    ingest.bytes_of_kind(kind, name, &bytes, context)?;
-    Ok(())
+    Ok(ingest.bytes_of_kind(kind, name, &bytes, context)?)
+}
+
+/// Whether a file that was not named is none of ours: something else under a usual name.
+fn is_foreign(error: &Error) -> bool {
+    let Error::Ingest(error) = error else { return false };
+    matches!(
+        **error,
+        IngestError::Unrecognized { .. }
+            | IngestError::Empty { .. }
+            | IngestError::Wrapped { .. }
+            | IngestError::EmptyDirectory { .. }
+    )
 }
 
 /// A model that was just laid out.
 pub(super) struct Built {
     pub(super) bytes: AlignedVec<64>,
-    found: Found,
+    inputs: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -182,27 +219,33 @@ impl Found {
     /// What lies in the usual places below `root`, or `None`.
     pub(super) fn look(root: &Path) -> Option<Self> {
         let inputs = find::usual_inputs(root);
-        (!inputs.is_empty()).then_some(Self { inputs })
+        (!inputs.is_empty()).then_some(Self { inputs, named: false })
     }
 
     /// Reads every input. `context` says how their paths and ids become the repository's.
     fn ingest(&self, context: &Context) -> Result<Ingested, Error> {
         let mut ingest = Ingest::new();
+        let (mut inputs, mut notes, mut recorded) = (Vec::new(), Vec::new(), None);
         for input in &self.inputs {
             let name = input.display().to_string();
-            if input.as_os_str() == "-" {
-                let mut bytes = Vec::new();
-                let read = std::io::stdin().lock().read_to_end(&mut bytes);
-                read.map_err(|error| read_error("standard input".to_owned(), error))?;
-                ingest.bytes("standard input", &bytes, context)?;
-            } else if input.is_dir() {
-                ingest.directory(&name, input, context)?;
-            } else {
-                read_file(&mut ingest, input, &name, context)?;
+            match read_input(&mut ingest, input, &name, context) {
+                Ok(summary) => {
+                    inputs.push(name);
+                    recorded = recorded.into_iter().chain(written(input, summary.kind)).min();
+                }
+                Err(error) if !self.named && is_foreign(&error) => notes.push(format!("left out: {error}")),
+                Err(error) => return Err(error),
             }
         }
-        let (observations, notes) = ingest.finish();
-        Ok(Ingested { observations, notes })
+        if inputs.is_empty() {
+            return Err(Error::NoModel(format!(
+                "nothing that was found can be read; name the inputs of `covopt build`. {}",
+                notes.join(". ")
+            )));
+        }
+        let (observations, said) = ingest.finish();
+        notes.extend(said.iter().map(ToString::to_string));
+        Ok(Ingested { observations, inputs, notes, recorded })
     }
 
     /// A first model for a command that has none. `changed` are the files of the diff at hand: what they are now is not
@@ -211,26 +254,43 @@ impl Found {
         self,
         root: &Path,
         repository: Option<&Repository>,
-        changed: &[String],
+        changed: &HashSet<String>,
     ) -> Result<Built, Error> {
         let ingested = self.ingest(&context(root))?;
-        let base = base(None, root, repository, &self, &ingested.observations, changed)?;
-        let stamp = |path: &str| if changed.iter().any(|known| known == path) { None } else { stamp(root, path) };
-        let bytes = build::build(&ingested.observations, base.commit.as_deref(), stamp);
-        let notes = ingested.notes.iter().map(ToString::to_string).chain(base.note).collect();
-        Ok(Built { bytes, found: self, notes })
+        let base = base(None, root, repository, &ingested, changed)?;
+        let Ingested { observations, inputs, mut notes, .. } = ingested;
+        notes.extend(base.note);
+        let stamp = stamps(root);
+        let stamp = |path: &str| if changed.contains(path) { None } else { stamp(path) };
+        let bytes = build::build(&observations, base.commit.as_deref(), stamp);
+        Ok(Built { bytes, inputs, notes })
     }
+}
 
-    /// When the newest input was written.
-    fn written(&self) -> Option<SystemTime> {
-        self.inputs.iter().filter_map(|input| std::fs::metadata(input).ok()?.modified().ok()).max()
+fn read_input(ingest: &mut Ingest, input: &Path, name: &str, context: &Context) -> Result<Summary, Error> {
+    if input.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        read.map_err(|error| read_error("standard input".to_owned(), error))?;
+        Ok(ingest.bytes("standard input", &bytes, context)?)
+    } else if input.is_dir() {
+        Ok(ingest.directory(name, input, context)?)
+    } else {
+        read_file(ingest, input, name, context)
     }
+}
+
+/// When a file that may hold coverage was written. The time of a folder says nothing of the files below it.
+fn written(input: &Path, kind: Kind) -> Option<SystemTime> {
+    let holds_coverage = matches!(kind, Kind::CoverageDb | Kind::CoverageJson | Kind::Lcov | Kind::JsonLines);
+    let metadata = holds_coverage.then(|| std::fs::metadata(input).ok()).flatten()?;
+    if metadata.is_file() { metadata.modified().ok() } else { None }
 }
 
 impl Built {
     /// Says what was read, and what about it deserves a word.
     pub(super) fn report(&self) {
-        let names: Vec<String> = self.found.inputs.iter().map(|input| format!("`{}`", input.display())).collect();
+        let names: Vec<String> = self.inputs.iter().map(|input| format!("`{input}`")).collect();
         note(&format!("built a model from {}", names.join(", ")));
         self.notes.iter().for_each(|text| note(text));
     }
@@ -242,15 +302,14 @@ struct Base {
     note: Option<String>,
 }
 
-/// The commit that was named, else HEAD, unless a file that the inputs name is newer than the inputs: then they do not
-/// describe HEAD.
+/// The commit that was named, else HEAD, unless a file that the inputs name is newer than their coverage: then they do
+/// not describe HEAD. What the diff at hand changed is newer by its nature.
 fn base(
     named: Option<&str>,
     root: &Path,
     repository: Option<&Repository>,
-    found: &Found,
-    seen: &Observations,
-    changed: &[String],
+    ingested: &Ingested,
+    changed: &HashSet<String>,
 ) -> Result<Base, Error> {
     if let Some(named) = named {
         let known = repository.and_then(|repository| repository.resolve(named));
@@ -264,30 +323,33 @@ fn base(
         };
     }
     let head = repository.and_then(Repository::head);
-    let newer = found.written().and_then(|written| {
+    let seen = &ingested.observations;
+    let newer = ingested.recorded.and_then(|recorded| {
         let covered = seen.files().iter().zip(seen.file_paths()).filter(|(facts, _)| !facts.covered.is_empty());
-        let unchanged = covered.map(|(_, path)| path).filter(|path| !changed.contains(path));
+        let unchanged = covered.map(|(_, path)| path).filter(|&path| !changed.contains(path));
         let modified = |path: &String| std::fs::metadata(root.join(path)).ok()?.modified().ok();
-        unchanged.into_iter().find(|path| modified(path).is_some_and(|modified| modified > written)).cloned()
+        unchanged.into_iter().find(|path| modified(path).is_some_and(|modified| modified > recorded))
     });
-    match newer {
-        Some(path) if head.is_some() => Ok(Base {
-            commit: None,
-            note: Some(format!(
-                "coverage is older than `{path}`, so HEAD is not taken as the commit it describes; --base REV names it"
-            )),
-        }),
-        _ => Ok(Base { commit: head, note: None }),
+    let Some(newer) = newer else { return Ok(Base { commit: head, note: None }) };
+    let remedy = match head {
+        Some(_) => "so HEAD is not taken as the commit it describes; --base REV names it",
+        None => "so its lines may have moved; record it again",
+    };
+    Ok(Base { commit: None, note: Some(format!("coverage is older than `{newer}`, {remedy}")) })
+}
+
+/// Size and content hash of each file of the tree at `root`, if it is there and in the tree.
+fn stamps(root: &Path) -> impl Fn(&str) -> Option<Stamp> {
+    let real_root = std::fs::canonicalize(root).ok();
+    move |path| {
+        let real_root = real_root.as_ref()?;
+        let full = std::fs::canonicalize(real_root.join(path)).ok()?;
+        if full.starts_with(real_root) && full.is_file() { stamp(&full) } else { None }
     }
 }
 
-/// Size and content hash of a file of the tree, if it is there and in the tree.
-fn stamp(root: &Path, path: &str) -> Option<Stamp> {
-    let full = std::fs::canonicalize(root.join(path)).ok()?;
-    if !full.starts_with(std::fs::canonicalize(root).ok()?) || !full.is_file() {
-        return None;
-    }
-    let mut file = std::fs::File::open(full).ok()?;
+fn stamp(path: &Path) -> Option<Stamp> {
+    let mut file = std::fs::File::open(path).ok()?;
     let mut hash = Xxh3::new();
     let mut size_bytes = 0;
     let mut buffer = [0; 1 << 16];

@@ -1,7 +1,8 @@
 //! The model that answers: named, found upwards, or built because there is none.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use memmap2::Mmap;
@@ -126,7 +127,12 @@ pub(super) struct FirstBuild {
 }
 
 /// Opens the model at `place`, or builds a first one from what is found in the tree.
-pub(super) fn open_or_build(place: &Place, first: FirstBuild, changed: &[String], quiet: bool) -> Result<Model, Error> {
+pub(super) fn open_or_build(
+    place: &Place,
+    first: FirstBuild,
+    changed: HashSet<String>,
+    quiet: bool,
+) -> Result<Model, Error> {
     if place.named || place.model.exists() {
         return place.open();
     }
@@ -144,9 +150,8 @@ pub(super) fn open_or_build(place: &Place, first: FirstBuild, changed: &[String]
             Ok(()) => note(&format!("wrote a first model to `{}`", place.model.display())),
             Err(error) => note(&format!("{error}; going on from memory")),
         }
-        let ignored = place.repository.as_ref().is_none_or(|repository| repository.ignores(MODEL_NAME));
-        if written.is_ok() && !ignored {
-            note(&format!("hint: git does not ignore `{MODEL_NAME}`; add it to .gitignore"));
+        if written.is_ok() {
+            build::hint_unless_ignored(place.repository.as_ref());
         }
     }
     let index =
@@ -159,15 +164,14 @@ pub(super) fn open_or_build(place: &Place, first: FirstBuild, changed: &[String]
 fn build_within(
     place: &Place,
     limit: Duration,
-    changed: &[String],
+    changed: HashSet<String>,
     command: &str,
     quiet: bool,
 ) -> Result<AlignedVec<64>, Error> {
     let root = place.root.clone();
     let repository = place.repository.clone();
-    let changed = changed.to_vec();
     let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    let worker = std::thread::spawn(move || {
         let built = Found::look(&root).map(|found| found.build(&root, repository.as_ref(), &changed));
         // The receiver is gone once the limit has passed.
         let _ = sender.send(built);
@@ -186,7 +190,10 @@ fn build_within(
             place.model.display(),
             place.root.display()
         ))),
-        Err(_) => Err(Error::NoModel(format!(
+        Err(RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(worker.join().expect_err("it sends unless it panics"))
+        }
+        Err(RecvTimeoutError::Timeout) => Err(Error::NoModel(format!(
             "no model at `{}`, and building one takes longer than {} s; run `{command}` once",
             place.model.display(),
             limit.as_secs_f64()

@@ -533,6 +533,75 @@ fn ids_are_told_from_where_one_stands() {
 }
 
 #[test]
+fn what_is_found_and_foreign_is_left_out() {
+    let folder = Folder::new();
+    folder.write("report.xml", "<coverage line-rate='1'/>");
+    folder.write("coverage.json", r#"{"src/a.ts": {"path": "src/a.ts", "statementMap": {}}}"#);
+    folder.write("durations.json", "");
+    let ran = folder.run(&["build"], "");
+    assert_eq!(ran.code, 66, "{}", ran.stderr);
+    assert!(ran.stderr.contains("report.xml") && ran.stderr.contains("durations.json"), "{}", ran.stderr);
+    folder.write("covopt.jsonl", RECORDED);
+    let ran = folder.run(&["build"], "");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for name in ["report.xml", "coverage.json", "durations.json"] {
+        assert!(ran.stderr.lines().any(|line| line.contains("left out") && line.contains(name)), "{}", ran.stderr);
+    }
+    let first = ran.stderr.lines().next().unwrap();
+    assert!(first.contains("covopt.jsonl") && !first.contains("report.xml"), "{first}");
+    let ran = folder.run(&["build", "covopt.jsonl", "report.xml"], "");
+    assert!(ran.code == 65 && ran.stderr.contains("Cobertura"), "one that is named must be read: {}", ran.stderr);
+    folder.write("covopt.jsonl", "{\"test\": \"x\", \"cost\": -1}\n");
+    assert_eq!(folder.run(&["build"], "").code, 65, "one that is ours and wrong is no other's");
+}
+
+#[test]
+fn coverage_older_than_the_tree_is_not_of_head() {
+    let folder = with_tree();
+    let hash = "2c8cd3ac958a7eb316d67f2d316c27086c4c0369";
+    folder.write(".git/HEAD", hash);
+    folder.write(".gitignore", ".covopt\n");
+    let at = |name: &str, minutes: u64| {
+        let file = fs::File::options().append(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(60 * minutes)).unwrap();
+    };
+    folder.write("src/pkg/a.py", "");
+    folder.write("durations", r#"{"tests/test_a.py::test_one": 1}"#);
+    let base = || {
+        let ran = folder.run(&["build", "input", "durations"], "");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(!ran.stderr.contains("hint"), "no first model: {}", ran.stderr);
+        (folder.run(&["base"], "").stdout, ran.stderr.contains("older than `src/pkg/a.py`"))
+    };
+    at("src/pkg/a.py", 1);
+    at("input", 2);
+    assert_eq!(base(), (format!("{hash}\n"), false));
+    at("src/pkg/a.py", 3);
+    at("durations", 4);
+    assert_eq!(base(), (String::new(), true), "whatever else was written since");
+    // What the diff at hand changes is newer by its nature.
+    fs::rename(folder.path().join("input"), folder.path().join("covopt.jsonl")).unwrap();
+    for (path, want) in [("src/pkg/a.py", 0), ("docs/x.md", 66)] {
+        fs::remove_file(folder.path().join(".covopt")).unwrap();
+        let ran = folder.run(&["select", "-t", "1"], removal(path, 7));
+        assert!(ran.stderr.contains("built a model"), "{}", ran.stderr);
+        assert_eq!(folder.run(&["base"], "").code, want, "{path}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_first_model_that_git_would_add_is_named() {
+    let folder = Folder::new();
+    folder.write(".git/HEAD", "ref: refs/heads/.invalid\n");
+    folder.write("input", RECORDED);
+    let ran = folder.run(&["build", "input"], "");
+    assert!(ran.code == 0 && ran.stderr.contains(".gitignore"), "{}", ran.stderr);
+    assert_eq!(folder.run(&["base"], "").code, 66, "references that are kept elsewhere are not guessed");
+    let ran = folder.run(&["build", "input"], "");
+    assert!(!ran.stderr.contains(".gitignore"), "only the first: {}", ran.stderr);
+}
+
+#[test]
 fn an_empty_variable_is_none() {
     let folder = Folder::with_model(RECORDED);
     for name in ["COVOPT_MODEL", "IMPACTED_THRESHOLD", "COVOPT_NO_BUILD"] {
