@@ -63,7 +63,7 @@ pub enum Error {
         path: String,
         /// What the system says.
         error: io::Error,
-        /// The way out, with its separator, or nothing.
+        /// The way out, with its separator.
         remedy: &'static str,
     },
     /// There is no model, and none is to be built.

@@ -13,8 +13,11 @@ use crate::model::{Index, ModelError};
 #[non_exhaustive]
 pub enum OpenError {
     /// The file cannot be opened or mapped.
-    #[error("{0}")]
+    #[error("{0}; check the path and its permissions")]
     Io(#[from] io::Error),
+    /// It is a folder, a pipe or a device.
+    #[error("expected a file, found something else of this name; name one that `covopt build` wrote")]
+    NotAFile,
     /// It is not a model, or not a whole one.
     #[error("{0}")]
     Model(#[from] ModelError),
@@ -25,10 +28,11 @@ pub enum OpenError {
 /// # Errors
 /// If the file cannot be read or is not a model of this version.
 pub fn open(path: &Path) -> Result<Index<Mmap>, OpenError> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+    // Asked before it is opened: opening a pipe waits for whoever writes to it.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(OpenError::NotAFile);
     }
+    let file = File::open(path)?;
     // SAFETY: the map is read-only and private to this process's view of one inode. covopt itself writes models aside
     // and renames them, so the inode it opened never changes. A foreign process that truncates the file in place makes
     // a later read raise SIGBUS, and one that overwrites it in place changes bytes that are checked when touched; both

@@ -34,6 +34,8 @@ pub fn needs_full_run(path: &str, strict_tests: bool) -> bool {
 /// Why the whole suite should run instead of the impacted tests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FullRun {
+    /// There is no model; this is where one would be.
+    NoModel(String),
     /// The model holds no test.
     EmptyModel,
     /// This file may affect any test.
@@ -53,6 +55,7 @@ impl FullRun {
     /// The word that metrics use.
     pub fn reason(&self) -> &'static str {
         match self {
+            FullRun::NoModel(_) => "no_map",
             FullRun::EmptyModel => "empty_model",
             FullRun::File(_) => "full_run_file",
             FullRun::AboveThreshold { .. } => "above_threshold",
@@ -63,6 +66,7 @@ impl FullRun {
     /// What a person is told.
     pub fn explanation(&self) -> String {
         match self {
+            FullRun::NoModel(path) => format!("there is no model at `{path}`; make one with `covopt build`"),
             FullRun::EmptyModel => "the model holds no test".to_owned(),
             FullRun::File(path) => format!("a change of `{path}` may affect any test"),
             FullRun::AboveThreshold { share, threshold } => {

@@ -10,7 +10,7 @@ use super::model_source::Place;
 use super::{DiffArgs, ModelArgs, Outcome, ReportFormat, note, sink};
 use crate::change::{Change, Mapping};
 use crate::diff::{Diff, FileDiff};
-use crate::output::{UnmappedPart, escape};
+use crate::output::{UnmappedPart, counted, escape};
 
 /// Flags of `changes`.
 #[derive(Debug, Args)]
@@ -83,25 +83,23 @@ pub(super) fn run(args: &ChangesArgs) -> Outcome {
 }
 
 fn report(diff: &Diff<'_>, change: Option<&Change>) -> ChangesReport {
-    let unmapped = change.map_or(&[][..], |change| &change.unmapped);
-    let path = |at: usize| String::from_utf8_lossy(diff.files[at].path()).into_owned();
+    let mut regions: Vec<Vec<RegionReport>> = diff.files.iter().map(|_| Vec::new()).collect();
+    for region in change.map_or(&[][..], |change| &change.regions) {
+        regions[region.diff_file].push(RegionReport {
+            kind: region.source.kind(),
+            name: region.name.clone(),
+            lines: region.lines.iter().map(|range| [range.first, range.last]).collect(),
+            weight: region.weight,
+        });
+    }
     ChangesReport {
-        files: diff.files.iter().enumerate().map(|(at, file)| file_report(at, file, change)).collect(),
-        unmapped: unmapped
-            .iter()
-            .map(|part| UnmappedPart {
-                path: path(part.diff_file),
-                reason: part.reason.as_str(),
-                weight: part.weight,
-                matches: part.matches.clone(),
-            })
-            .collect(),
+        files: diff.files.iter().zip(regions).map(|(file, regions)| file_report(file, regions)).collect(),
+        unmapped: change.map_or_else(Vec::new, |change| UnmappedPart::all(change, diff)),
     }
 }
 
-fn file_report(at: usize, file: &FileDiff<'_>, change: Option<&Change>) -> FileReport {
+fn file_report(file: &FileDiff<'_>, regions: Vec<RegionReport>) -> FileReport {
     let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
-    let regions = change.map_or(&[][..], |change| &change.regions);
     FileReport {
         old_path: file.old_path.as_deref().map(text),
         new_path: file.new_path.as_deref().map(text),
@@ -118,16 +116,7 @@ fn file_report(at: usize, file: &FileDiff<'_>, change: Option<&Change>) -> FileR
                 new_lines: hunk.new.lines,
             })
             .collect(),
-        regions: regions
-            .iter()
-            .filter(|region| region.diff_file == at)
-            .map(|region| RegionReport {
-                kind: region.source.kind(),
-                name: region.name.clone(),
-                lines: region.lines.iter().map(|range| [range.first, range.last]).collect(),
-                weight: region.weight,
-            })
-            .collect(),
+        regions,
     }
 }
 
@@ -157,12 +146,12 @@ fn text(report: &ChangesReport, mapped: bool) -> String {
         lines.push(format!("unmapped  {:>5.1} %  {} ({})", part.weight * 100.0, escape(&part.path), part.reason));
         lines.extend(part.matches.iter().map(|path| format!("            may be {}", escape(path))));
     }
-    let files: BTreeSet<&str> = report.unmapped.iter().map(|part| part.path.as_str()).collect();
-    let count = report.files.len();
+    let unmapped: BTreeSet<&str> = report.unmapped.iter().map(|part| part.path.as_str()).collect();
+    let files = counted(report.files.len(), "file");
     let regions: usize = report.files.iter().map(|file| file.regions.len()).sum();
     lines.push(match mapped {
-        true => format!("{count} files, {regions} regions, {} files unmapped", files.len()),
-        false => format!("{count} files; no model, so no regions (`covopt build` makes one)"),
+        true => format!("{files}, {}, {} unmapped", counted(regions, "region"), counted(unmapped.len(), "file")),
+        false => format!("{files}; no model, so no regions (`covopt build` makes one)"),
     });
     lines.join("\n") + "\n"
 }

@@ -26,7 +26,8 @@ impl DiffInput {
             let mut bytes = Vec::new();
             io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
         };
-        let bytes = bytes.map_err(|error| Error::Read { path: name.clone(), error, remedy: "" })?;
+        let remedy = "; check the path and its permissions";
+        let bytes = bytes.map_err(|error| Error::Read { path: name.clone(), error, remedy })?;
         let bytes = match diff::decolor(&bytes) {
             Cow::Borrowed(_) => bytes,
             Cow::Owned(plain) => plain,

@@ -77,9 +77,7 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
     let place = Place::find(&args.model)?;
     let mut report = ImpactedReport { threshold, ..ImpactedReport::default() };
     if !place.named && !place.model.exists() {
-        report.fallback_reason = Some("no_map");
-        let why = format!("there is no model at `{}`; make one with `covopt build`", place.model.display());
-        return answer(args, report, Some(&why), start);
+        return answer(args, report, Some(FullRun::NoModel(place.model.display().to_string())), start);
     }
     let model = place.open()?;
     let mut tree = match args.no_tree {
@@ -87,9 +85,8 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
         false => Tree::of(&place, &model.index, &diff).map_err(|error| model.error(error))?,
     };
     let full_run = find(args, &model, &diff, tree.as_mut(), &mut report)?;
-    if let Some(full_run) = full_run {
-        report.fallback_reason = Some(full_run.reason());
-        return answer(args, report, Some(&full_run.explanation()), start);
+    if full_run.is_some() {
+        return answer(args, report, full_run, start);
     }
     add_failed_before(args, &place.root, &model, tree.as_mut(), &mut report)?;
     if !args.verbosity.quiet && diff.files.is_empty() {
@@ -204,8 +201,9 @@ fn failed_ids(text: &str) -> BTreeSet<String> {
 }
 
 /// Prints ids or JSON, and the metrics.
-fn answer(args: &ImpactedArgs, mut report: ImpactedReport, why: Option<&str>, start: Instant) -> Outcome {
-    if why.is_some() {
+fn answer(args: &ImpactedArgs, mut report: ImpactedReport, full_run: Option<FullRun>, start: Instant) -> Outcome {
+    if let Some(full_run) = &full_run {
+        report.fallback_reason = Some(full_run.reason());
         report.tests.clear();
     }
     report.selector_ms = start.elapsed().as_secs_f64() * 1000.0;
@@ -221,10 +219,9 @@ fn answer(args: &ImpactedArgs, mut report: ImpactedReport, why: Option<&str>, st
             report.fallback_reason.unwrap_or("none")
         ));
         sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint));
-        if let Some(why) = why {
-            note(&format!("run the whole suite: {why} (exit 2)"));
-        }
-        if report.failed_before > 0 && why.is_none() {
+        if let Some(full_run) = &full_run {
+            note(&format!("run the whole suite: {} (exit 2)", full_run.explanation()));
+        } else if report.failed_before > 0 {
             note(&format!("{} among them failed before", counted(report.failed_before, "test")));
         }
         if report.dropped > 0 {
@@ -236,7 +233,7 @@ fn answer(args: &ImpactedArgs, mut report: ImpactedReport, why: Option<&str>, st
             note(&format!("{} unmapped (--verbose names them)", counted(report.unmapped.len(), "changed file")));
         }
     }
-    Ok(if why.is_some() { exit::FULL_RUN } else { exit::DONE })
+    Ok(if full_run.is_some() { exit::FULL_RUN } else { exit::DONE })
 }
 
 #[cfg(test)]

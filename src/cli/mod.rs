@@ -159,7 +159,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("error: {error}"));
+            say_line(&format!("error: {error}"));
             error.exit_code()
         }
     }
@@ -176,14 +176,19 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     exit::USAGE
 }
 
-/// Prints a line on standard error, with what could fool a terminal escaped. A closed standard error is not a failure.
+/// Prints text on standard error, with what could fool a terminal escaped. A closed standard error is not a failure.
 fn say(text: &str) {
     let mut stderr = std::io::stderr().lock();
     let escaped = crate::output::escape_lines(text);
     let _ = stderr.write_all(escaped.as_bytes()).and_then(|()| stderr.write_all(b"\n"));
 }
 
-/// [`say`], as `covopt: text`.
+/// [`say`] for one line: a name with a line break in it does not begin another.
+fn say_line(text: &str) {
+    say(&crate::output::escape(text));
+}
+
+/// [`say_line`], as `covopt: text`.
 fn note(text: &str) {
-    say(&format!("covopt: {text}"));
+    say_line(&format!("covopt: {text}"));
 }

@@ -89,3 +89,84 @@ impl Repository {
 fn is_hash(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "2c8cd3ac958a7eb316d67f2d316c27086c4c0369";
+
+    /// Path and content.
+    type File<'a> = (&'a str, &'a str);
+
+    /// A folder with these files, and the repository around the folder `start` in it.
+    fn around(files: &[File<'_>], start: &str) -> (tempfile::TempDir, Option<Repository>) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, content) in files {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let repository = Repository::around(&dir.path().join(start));
+        (dir, repository)
+    }
+
+    #[test]
+    fn references_are_read_wherever_git_keeps_them() {
+        let packed = format!("# pack-refs with: peeled\n{HASH} refs/heads/main\n^{HASH}\n");
+        let cases: [(&[File<'_>], Option<&str>); 6] = [
+            (&[(".git/HEAD", HASH)], Some(HASH)),
+            (&[(".git/HEAD", "ref: refs/heads/a/b\n"), (".git/refs/heads/a/b", HASH)], Some(HASH)),
+            (&[(".git/HEAD", "ref: refs/heads/main\n"), (".git/packed-refs", &packed)], Some(HASH)),
+            // A repository that keeps its references in a table.
+            (&[(".git/HEAD", "ref: refs/heads/.invalid\n"), (".git/reftable/tables.list", "")], None),
+            (&[(".git/HEAD", "ref: HEAD\n")], None),
+            (&[(".git/HEAD", "ref: ../outside\n"), ("outside", HASH)], None),
+        ];
+        for (files, want) in cases {
+            let (_dir, repository) = around(files, ".");
+            assert_eq!(repository.unwrap().head().as_deref(), want, "{files:?}");
+        }
+        let (_dir, repository) = around(&[(".git/HEAD", "ref: x"), (".git/refs/tags/v1", HASH)], ".git");
+        let repository = repository.unwrap();
+        assert_eq!(repository.resolve("v1").as_deref(), Some(HASH));
+        assert_eq!((repository.resolve("v2"), repository.resolve("HEAD~1")), (None, None));
+    }
+
+    #[test]
+    fn linked_work_trees_share_and_submodules_do_not() {
+        let linked = [
+            ("main/.git/HEAD", "ref: refs/heads/main"),
+            ("main/.git/refs/heads/side", HASH),
+            ("main/.git/worktrees/side/HEAD", "ref: refs/heads/side"),
+            ("main/.git/worktrees/side/commondir", "../.."),
+            ("side/.git", "gitdir: ../main/.git/worktrees/side\n"),
+            ("side/src/a.py", ""),
+        ];
+        let (dir, repository) = around(&linked, "side/src");
+        let (repository, top) = (repository.unwrap(), fs::canonicalize(dir.path()).unwrap());
+        assert_eq!(repository.root, top.join("side"));
+        assert_eq!(repository.main_root(), Some(top.join("main")));
+        assert_eq!(repository.head().as_deref(), Some(HASH));
+        let submodule = [
+            (".git/HEAD", "ref: refs/heads/main"),
+            (".git/modules/sub/HEAD", HASH),
+            ("sub/.git", "gitdir: ../.git/modules/sub\n"),
+        ];
+        let (_dir, repository) = around(&submodule, "sub");
+        let repository = repository.unwrap();
+        assert_eq!((repository.main_root(), repository.head().as_deref()), (None, Some(HASH)));
+        let (_dir, none) = around(&[(".git", "nothing of git's")], ".");
+        assert!(none.is_none());
+    }
+
+    #[test]
+    fn plain_rules_are_seen() {
+        for (rule, want) in
+            [(".covopt", true), ("/.covopt", true), ("*.covopt", true), ("covopt", false), ("# .covopt", false)]
+        {
+            let (_dir, repository) = around(&[(".git/HEAD", HASH), (".gitignore", rule)], ".");
+            assert_eq!(repository.unwrap().ignores(".covopt"), want, "{rule}");
+        }
+    }
+}

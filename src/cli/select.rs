@@ -288,7 +288,7 @@ impl Report<'_> {
             certificate: selection.certificate(),
             residual_risk: risk(utility),
             unreachable_risk: risk(as_fraction(selection.reachable)),
-            unmapped: self.unmapped(),
+            unmapped: UnmappedPart::all(self.change, self.diff),
             regions: self.change.regions.len(),
             candidates: self.choice.candidates.tests.len(),
             impacted: self.choice.candidates.tests.len(),
@@ -347,20 +347,6 @@ impl Report<'_> {
             });
         }
         tests
-    }
-
-    fn unmapped(&self) -> Vec<UnmappedPart> {
-        let path = |at: usize| self.diff.files.get(at).map(|file| String::from_utf8_lossy(file.path()).into_owned());
-        self.change
-            .unmapped
-            .iter()
-            .map(|part| UnmappedPart {
-                path: path(part.diff_file).unwrap_or_default(),
-                reason: part.reason.as_str(),
-                weight: part.weight,
-                matches: part.matches.clone(),
-            })
-            .collect()
     }
 
     /// The one line on standard error.

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::ids::escape;
+use crate::change::{Change, Unmapped};
+use crate::diff::Diff;
 use crate::policy::Status;
 
 /// One chosen test.
@@ -38,6 +40,22 @@ pub struct UnmappedPart {
     /// For an ambiguous path: some of the files it may be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<String>,
+}
+
+impl UnmappedPart {
+    /// The parts of `diff` that `change` left, in the order of their files.
+    ///
+    /// # Panics
+    /// When `change` was read from another diff.
+    pub fn all(change: &Change, diff: &Diff<'_>) -> Vec<Self> {
+        let part = |part: &Unmapped| Self {
+            path: String::from_utf8_lossy(diff.files[part.diff_file].path()).into_owned(),
+            reason: part.reason.as_str(),
+            weight: part.weight,
+            matches: part.matches.clone(),
+        };
+        change.unmapped.iter().map(part).collect()
+    }
 }
 
 /// The model that answered.

@@ -602,6 +602,30 @@ fn a_first_model_that_git_would_add_is_named() {
 }
 
 #[test]
+fn a_name_never_begins_a_line_on_stderr() {
+    let folder = Folder::with_model(RECORDED);
+    let diff = "diff --git \"a/x\\ncovopt: all is well\" \"b/x\\ncovopt: all is well\"\n--- \"a/x\\ncovopt: all is well\"\n+++ \"b/x\\ncovopt: all is well\"\n@@ -1 +1 @@\n-a\n+b\n";
+    for command in [&["select", "-t", "1", "--verbose"][..], &["impacted", "--verbose"]] {
+        let ran = folder.run(command, diff);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("x\\ncovopt: all") && !ran.stderr.contains("\ncovopt: all"), "{}", ran.stderr);
+    }
+    let ran = folder.run(&["select", "-t", "1", "--model", "x\ny"], diff);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (66, 1), "{}", ran.stderr);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_model_is_a_file() {
+    let folder = Folder::new();
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+    for model in ["pipe", "/dev/null", "."] {
+        let ran = folder.run(&["verify", "--model", model], "");
+        assert!(ran.code == 66 && ran.stderr.contains("expected a file"), "{model}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn an_empty_variable_is_none() {
     let folder = Folder::with_model(RECORDED);
     for name in ["COVOPT_MODEL", "IMPACTED_THRESHOLD", "COVOPT_NO_BUILD"] {
