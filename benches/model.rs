@@ -24,6 +24,7 @@ use covopt::change::{Change, Mapping};
 use covopt::diff;
 use covopt::model::{Index, PathMatch};
 use covopt::observation::{LineRange, Observations, Outcome, Run, Symbol, SymbolKind};
+use covopt::relevance::{Query, Relevance};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const TESTS: u32 = 20_000;
@@ -99,7 +100,8 @@ fn diff_of(files: u32, lines: u32) -> String {
 
 fn candidates(index: &Index<&[u8]>, diff: &diff::Diff<'_>) -> (usize, usize) {
     let change = Change::read(index, diff, Mapping::default()).expect("the model is whole");
-    let candidates = gather(index, &change).expect("the model is whole");
+    let relevance = Relevance::score(index, &Query::of(diff, &change)).expect("the model is whole");
+    let candidates = gather(index, &change, &relevance).expect("the model is whole");
     (change.regions.len(), candidates.tests.len())
 }
 

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::change::{Change, Region, Source};
+use crate::change::{Change, Source};
 use crate::id::{FileId, TestId};
-use crate::model::{FileView, Index, ModelError, PostingList};
+use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
-use crate::optimize::{Instance, InstanceError, Level, Row, fixed_weights};
+use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, Row, fixed_weights};
+use crate::relevance::Relevance;
 use crate::signal;
 
 /// Why candidates could not be gathered.
@@ -41,36 +42,90 @@ pub struct Candidates {
     pub instance: Instance,
 }
 
-/// One signal, before the signals of a test are brought together.
-type Signal = (TestId, u32, Level);
-
-/// Gathers the tests with a signal on a region of `change`. O(postings log postings).
+/// Gathers the tests with a signal on `change`. O(postings log postings).
+///
+/// Regions of the instance: those of the change; then the other blocks of the changed functions, which tell the tests that
+/// run the changed lines apart; then, where a part of the change has no region, that part, on which the tests' words are the
+/// signal.
 ///
 /// # Errors
-/// If a list that the change touches is damaged, or there are more regions or signals than the optimizer takes.
-pub fn gather<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Candidates, CandidateError> {
-    let mut signals: Vec<Signal> = Vec::new();
+/// If a list that the change touches is damaged, or there are more regions than the optimizer takes.
+pub fn gather<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    change: &Change,
+    relevance: &Relevance,
+) -> Result<Candidates, CandidateError> {
+    let mut gathering = Gathering { relevance, signals: Vec::new(), weights: Vec::new() };
     let mut views = Views { index, last: None };
-    for (at, region) in (0u32..).zip(&change.regions) {
-        each_signal(&mut views, region, |test, level| signals.push((test, at, level)))?;
-        if signals.len() > SIGNALS_MOST {
-            return Err(CandidateError::TooManySignals { limit: SIGNALS_MOST });
+    for region in &change.regions {
+        match &region.source {
+            Source::Tests(tests) => gathering.each(tests.iter().map(|&test| (test, signal::IS_THE_CHANGE)))?,
+            Source::Feature(feature) => {
+                let postings = index.feature(*feature)?.list.to_vec()?;
+                gathering.each(postings.into_iter().map(|posting| (posting.test, Level(posting.signal))))?;
+            }
+            source => gathering.crowd(shares(&mut views, source)?, signal::factor)?,
+        }
+        gathering.weights.push(region.weight);
+    }
+    let reached: HashSet<TestId> = gathering.signals.iter().map(|&(test, ..)| test).collect();
+    for (file, block, weight) in context(&mut views, change)? {
+        let mut tests = shares(&mut views, &Source::Block(file, block))?;
+        tests.retain(|(test, _)| reached.contains(test));
+        gathering.crowd(tests, signal::factor)?;
+        gathering.weights.push(weight);
+    }
+    if !change.unmapped.is_empty() {
+        let tests = relevance.tests().map(|test| (test, 1.0)).collect();
+        gathering.crowd(tests, signal::factor_of_words)?;
+        gathering.weights.push(change.unmapped_weight());
+    }
+    gathering.into_candidates(index)
+}
+
+/// Signals as they are found.
+struct Gathering<'a> {
+    relevance: &'a Relevance,
+    signals: Vec<(TestId, u32, Level)>,
+    /// The weight of each region so far; the next one is gathered for.
+    weights: Vec<f64>,
+}
+
+impl Gathering<'_> {
+    fn each(&mut self, signals: impl Iterator<Item = (TestId, Level)>) -> Result<(), CandidateError> {
+        let region = position(self.weights.len());
+        self.signals.extend(signals.map(|(test, level)| (test, region, level)));
+        match self.signals.len() > SIGNALS_MOST {
+            true => Err(CandidateError::TooManySignals { limit: SIGNALS_MOST }),
+            false => Ok(()),
         }
     }
-    signals.sort_unstable();
-    let mut tests: Vec<TestId> = Vec::new();
-    let mut starts = Vec::new();
-    let mut rows: Vec<Row> = Vec::with_capacity(signals.len());
-    for (test, region, level) in signals {
-        if tests.last() != Some(&test) {
-            tests.push(test);
-            starts.push(position(rows.len()));
+
+    /// Tests that share what a fault fails, by their factors and by how much of the region each ran.
+    fn crowd(&mut self, mut tests: Vec<(TestId, f64)>, factor: fn(f64, f64) -> f64) -> Result<(), CandidateError> {
+        for (test, share) in &mut tests {
+            *share *= factor(self.relevance.words(*test), self.relevance.names(*test));
         }
-        rows.push(Row::new(region, level));
+        let total: f64 = tests.iter().map(|(_, factor)| factor).sum();
+        self.each(tests.into_iter().map(|(test, factor)| (test, signal::share(factor, total))))
     }
-    starts.push(position(rows.len()));
-    let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
-    Ok(Candidates { tests, instance: Instance::new(weights(change), costs, starts, rows)? })
+
+    fn into_candidates<D: AsRef<[u8]>>(mut self, index: &Index<D>) -> Result<Candidates, CandidateError> {
+        self.signals.sort_unstable();
+        let mut tests: Vec<TestId> = Vec::new();
+        let mut starts = Vec::new();
+        let mut rows: Vec<Row> = Vec::with_capacity(self.signals.len());
+        for (test, region, level) in self.signals {
+            if tests.last() != Some(&test) {
+                tests.push(test);
+                starts.push(position(rows.len()));
+            }
+            rows.push(Row::new(region, level));
+        }
+        starts.push(position(rows.len()));
+        let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
+        Ok(Candidates { tests, instance: Instance::new(fixed_weights(&self.weights), costs, starts, rows)? })
+    }
 }
 
 fn position(rows: usize) -> u32 {
@@ -97,13 +152,23 @@ impl Candidates {
     }
 }
 
-/// The regions' weights in fixed point; the unmapped share is left out of every sum, so no test can reach it.
-fn weights(change: &Change) -> Vec<u32> {
-    let mut weights: Vec<f64> = change.regions.iter().map(|region| region.weight).collect();
-    weights.push(change.unmapped_weight());
-    let mut fixed = fixed_weights(&weights);
-    fixed.pop();
-    fixed
+/// The blocks of the changed functions that did not change themselves, with the weight of each: together
+/// [`signal::CONTEXT_SHARE`], by their lines.
+fn context<D: AsRef<[u8]>>(views: &mut Views<'_, D>, change: &Change) -> Result<Vec<(FileId, u32, f64)>, ModelError> {
+    let changed: BTreeSet<&Source> = change.regions.iter().map(|region| &region.source).collect();
+    let mut lines: BTreeMap<(FileId, u32), u32> = BTreeMap::new();
+    for symbol in change.symbols.iter().filter(|symbol| symbol.is_function) {
+        let view = views.file(symbol.file)?;
+        for run in runs_within(view, symbol.lines) {
+            if !changed.contains(&Source::Block(symbol.file, run.block)) {
+                *lines.entry((symbol.file, run.block)).or_default() += 1 + run.last.saturating_sub(run.first);
+            }
+        }
+    }
+    let mapped: f64 = change.regions.iter().map(|region| region.weight).sum();
+    let total: f64 = lines.values().copied().map(f64::from).sum();
+    let weight = |lines: u32| signal::CONTEXT_SHARE * mapped * f64::from(lines) / total;
+    Ok(lines.into_iter().map(|((file, block), lines)| (file, block, weight(lines))).collect())
 }
 
 /// Every test with a signal on a region of `change`, ascending.
@@ -114,9 +179,13 @@ pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec
     let mut tests = BTreeSet::new();
     let mut views = Views { index, last: None };
     for region in &change.regions {
-        each_signal(&mut views, region, |test, _| {
-            tests.insert(test);
-        })?;
+        match &region.source {
+            Source::Tests(changed) => tests.extend(changed),
+            Source::Feature(feature) => index.feature(*feature)?.list.for_each(|posting| {
+                tests.insert(posting.test);
+            })?,
+            source => tests.extend(shares(&mut views, source)?.into_iter().map(|(test, _)| test)),
+        }
     }
     Ok(tests.into_iter().collect())
 }
@@ -137,110 +206,85 @@ impl<'a, D: AsRef<[u8]>> Views<'a, D> {
     }
 }
 
-/// Calls `visit` once for each test with a signal on `region`.
-fn each_signal<D: AsRef<[u8]>>(
-    views: &mut Views<'_, D>,
-    region: &Region,
-    mut visit: impl FnMut(TestId, Level),
-) -> Result<(), ModelError> {
-    match &region.source {
-        Source::Block(file, block) => crowd(views.file(*file)?.block(*block)?, visit),
+/// The tests of a recorded region, each with the part of the region that it ran, as far as is known.
+fn shares<D: AsRef<[u8]>>(views: &mut Views<'_, D>, source: &Source) -> Result<Vec<(TestId, f64)>, ModelError> {
+    let list = match source {
         Source::Symbol(file, lines) => {
             let (tests, recorded) = lines_run(views.file(*file)?, *lines)?;
-            let count = u32::try_from(tests.len()).unwrap_or(u32::MAX);
-            tests.into_iter().for_each(|(test, run)| visit(test, signal::ran_part(count, run, recorded)));
-            Ok(())
+            return Ok(tests.into_iter().map(|(test, run)| (test, run / recorded)).collect());
         }
+        Source::Block(file, block) => views.file(*file)?.block(*block)?,
         // Module scope runs once, for all tests that touch the file: nothing recorded tells them apart.
-        Source::File(file) => crowd(views.file(*file)?.touching()?, visit),
-        Source::Defines(file) => crowd(views.file(*file)?.defines()?, visit),
-        Source::Tests(tests) => {
-            tests.iter().for_each(|&test| visit(test, signal::IS_THE_CHANGE));
-            Ok(())
-        }
-        Source::Feature(feature) => {
-            views.index.feature(*feature)?.list.for_each(|posting| visit(posting.test, Level(posting.signal)))
-        }
-    }
+        Source::File(file) => views.file(*file)?.touching()?,
+        Source::Defines(file) => views.file(*file)?.defines()?,
+        Source::Tests(_) | Source::Feature(_) => return Ok(Vec::new()),
+    };
+    Ok(list.to_vec()?.into_iter().map(|posting| (posting.test, 1.0)).collect())
 }
 
-/// The tests of a list, each worth what one of so many is.
-fn crowd(list: PostingList<'_>, mut visit: impl FnMut(TestId, Level)) -> Result<(), ModelError> {
-    let level = signal::ran_the_lines(list.count());
-    list.for_each(|posting| visit(posting.test, level))
+/// The line runs that hold one of `lines`, cut to them.
+fn runs_within(view: FileView<'_>, lines: LineRange) -> impl Iterator<Item = LineRun> {
+    let runs = (view.run_from(lines.first)..).map_while(move |at| view.run(at));
+    runs.take_while(move |run| run.first <= lines.last).map(move |run| LineRun {
+        first: run.first.max(lines.first),
+        last: run.last.min(lines.last),
+        block: run.block,
+    })
 }
 
 /// How many of `lines` each test ran, and how many were recorded.
 fn lines_run(view: FileView<'_>, lines: LineRange) -> Result<(BTreeMap<TestId, f64>, f64), ModelError> {
     let mut tests = BTreeMap::new();
     let mut recorded = 0.0;
-    let runs = (view.run_from(lines.first)..).map_while(|at| view.run(at)).take_while(|run| run.first <= lines.last);
-    for run in runs {
-        let within = f64::from(run.last.min(lines.last).saturating_sub(run.first.max(lines.first))) + 1.0;
+    for run in runs_within(view, lines) {
+        let within = f64::from(run.last.saturating_sub(run.first)) + 1.0;
         recorded += within;
         view.block(run.block)?.for_each(|posting| *tests.entry(posting.test).or_insert(0.0) += within)?;
     }
     Ok((tests, recorded))
 }
 
-/// The tests nearest to the change that are not in `taken`: those of the changed symbols, then of the changed files,
-/// then all others; the cheapest first in each. O(tests log tests): for filling a budget, never for a plain selection.
+/// How much nearer a test is that runs a line of a changed function, and one that runs a line of a changed file.
+const NEAR: [f64; 2] = [8.0, 3.0];
+
+/// What is taken from a test's cost when nearness is weighed against it: measured, less than all of it.
+const COST_EXPONENT: f64 = 0.7;
+
+/// All tests that are not in `taken`, the nearest to the change first: by what they run of its functions and files, by
+/// words and names, against their cost. O(tests log tests): for filling a budget, never for a plain selection.
 ///
 /// # Errors
 /// If a part of the model that is read is damaged.
 pub fn nearest<D: AsRef<[u8]>>(
     index: &Index<D>,
     change: &Change,
+    relevance: &Relevance,
     taken: &HashSet<TestId>,
 ) -> Result<Vec<(TestId, u64)>, ModelError> {
-    let mut order = Nearest { index, taken: taken.clone(), found: Vec::new() };
-    let mut files: BTreeSet<FileId> = BTreeSet::new();
-    let mut symbols: BTreeSet<(FileId, LineRange)> = BTreeSet::new();
     let mut views = Views { index, last: None };
+    let mut near: [HashSet<TestId>; 2] = Default::default();
+    for symbol in &change.symbols {
+        near[0].extend(lines_run(views.file(symbol.file)?, symbol.lines)?.0.into_keys());
+    }
     for region in &change.regions {
-        let file = match region.source {
-            Source::Block(file, _) | Source::Symbol(file, _) | Source::File(file) | Source::Defines(file) => file,
-            Source::Tests(_) | Source::Feature(_) => continue,
-        };
-        files.insert(file);
-        let view = views.file(file)?;
-        for symbol in region.lines.iter().filter_map(|range| view.symbol_at(range.first)) {
-            symbols.insert((file, LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() }));
+        if let Source::Block(file, _) | Source::Symbol(file, _) | Source::File(file) | Source::Defines(file) =
+            region.source
+        {
+            views.file(file)?.touching()?.for_each(|posting| {
+                near[1].insert(posting.test);
+            })?;
         }
     }
-    let mut near: BTreeSet<TestId> = BTreeSet::new();
-    for (file, lines) in symbols {
-        near.extend(lines_run(views.file(file)?, lines)?.0.into_keys());
+    let mut tests = Vec::new();
+    for test in (0..index.root().tests).map(TestId).filter(|test| !taken.contains(test)) {
+        let nearness = near.iter().zip(NEAR).find(|(tests, _)| tests.contains(&test)).map_or(1.0, |(_, near)| near);
+        let cost_us = index.cost_us(test)?;
+        let cost = libm::pow(cost_us.max(COST_FLOOR_US) as f64, COST_EXPONENT);
+        let worth = nearness * signal::factor(relevance.words(test), relevance.names(test)) / cost;
+        tests.push((worth, test, cost_us));
     }
-    order.add(near)?;
-    let mut touching: BTreeSet<TestId> = BTreeSet::new();
-    for &file in &files {
-        index.file(file)?.touching()?.for_each(|posting| {
-            touching.insert(posting.test);
-        })?;
-    }
-    order.add(touching)?;
-    order.add((0..index.root().tests).map(TestId))?;
-    Ok(order.found)
-}
-
-struct Nearest<'a, D> {
-    index: &'a Index<D>,
-    taken: HashSet<TestId>,
-    found: Vec<(TestId, u64)>,
-}
-
-impl<D: AsRef<[u8]>> Nearest<'_, D> {
-    fn add(&mut self, tests: impl IntoIterator<Item = TestId>) -> Result<(), ModelError> {
-        let start = self.found.len();
-        for test in tests {
-            if self.taken.insert(test) {
-                self.found.push((test, self.index.cost_us(test)?));
-            }
-        }
-        self.found[start..].sort_unstable_by_key(|&(test, cost_us)| (cost_us, test));
-        Ok(())
-    }
+    tests.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    Ok(tests.into_iter().map(|(_, test, cost_us)| (test, cost_us)).collect())
 }
 
 #[cfg(test)]
@@ -284,10 +328,11 @@ mod tests {
     #[test]
     fn candidates_have_a_signal_and_the_others_do_not() {
         with_change(|index, change| {
-            let candidates = gather(index, change).unwrap();
+            let candidates = gather(index, change, &Relevance::default()).unwrap();
             assert_eq!(names(index, candidates.tests.iter().copied()), ["file", "line"]);
             assert_eq!(names(index, impacted(index, change).unwrap()), ["file", "line"]);
             assert_eq!(candidates.instance.costs_us(), [3000, 5000]);
+            assert_eq!(candidates.instance.weights().len(), change.regions.len() + 1, "and the function's other line");
             let gone = HashSet::from([candidates.tests[0]]);
             let last = candidates.instance.rows_of(1).to_vec();
             let left = candidates.without(&gone).unwrap();
@@ -299,7 +344,7 @@ mod tests {
     #[test]
     fn the_nearest_come_first() {
         with_change(|index, change| {
-            let nearest = nearest(index, change, &HashSet::new()).unwrap();
+            let nearest = nearest(index, change, &Relevance::default(), &HashSet::new()).unwrap();
             let order = names(index, nearest.iter().map(|&(test, _)| test));
             assert_eq!(order, ["function", "line", "file", "none", "other"]);
         });
@@ -307,6 +352,8 @@ mod tests {
 
     #[test]
     fn no_change_has_no_candidates() {
-        with_change(|index, _| assert!(gather(index, &Change::default()).unwrap().instance.is_empty()));
+        with_change(|index, _| {
+            assert!(gather(index, &Change::default(), &Relevance::default()).unwrap().instance.is_empty())
+        });
     }
 }

@@ -30,4 +30,6 @@ pub mod observation;
 pub mod optimize;
 pub mod output;
 pub mod policy;
+pub mod relevance;
 pub mod signal;
+pub mod words;

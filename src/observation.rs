@@ -4,6 +4,7 @@
 //! (lines by union, declared signals by maximum, runs as the greatest distinct few), so that the same observations in
 //! any order, from any number of inputs, make the same model.
 
+use crate::words::{self, Word};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -178,8 +179,9 @@ pub struct TestFacts {
     pub signals: BTreeMap<String, f64>,
     /// Whether the test's coverage was recorded, even if it covered nothing.
     pub recorded: bool,
-    /// Its source or the words of it; of several texts the longest, then the greatest, stays.
-    pub text: Option<String>,
+    /// How often each word occurs in its text and names; of several texts the greatest counts stay. Empty where no input
+    /// states a text: its names have words all the same, which the build adds.
+    pub words: BTreeMap<Word, u32>,
 }
 
 /// What was observed about one file.
@@ -299,11 +301,18 @@ impl Observations {
         }
     }
 
-    /// Adds a test's source or words; the longest, then the greatest, stays.
+    /// Adds a test's source, or the words of it; of several texts the greatest count of each word stays.
     pub fn text(&mut self, test: TestKey, text: &str) {
-        let known = &mut self.tests[test.0 as usize].text;
-        if known.as_deref().is_none_or(|known| (known.len(), known) < (text.len(), text)) {
-            *known = Some(text.to_owned());
+        let words = words::test_words(self.test_name(test), None, Some(text));
+        self.words(test, words);
+    }
+
+    /// Adds counts of words; the greatest count of each word stays.
+    pub fn words(&mut self, test: TestKey, counts: impl IntoIterator<Item = (Word, u32)>) {
+        let known = &mut self.tests[test.0 as usize].words;
+        for (word, count) in counts {
+            let most = known.entry(word).or_insert(count);
+            *most = count.max(*most);
         }
     }
 

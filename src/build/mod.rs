@@ -5,6 +5,7 @@ mod blocks;
 mod lists;
 mod restore;
 mod update;
+mod vocabulary;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -55,6 +56,7 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
     root.files = count(order.paths.len());
     root.features = count(seen.features().len());
     root.families = count(families.len());
+    let vocabulary = vocabulary::lay_out(seen, &order, &mut root);
     let features_named: Vec<&String> = seen.features().iter().collect();
     let archive = rkyv::to_bytes::<Failure>(&root).expect("a root in memory can be archived");
     let test_names: Vec<&str> = order.tests.iter().map(|&test| seen.test_name(test)).collect();
@@ -72,6 +74,9 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
         (Kind::Features, features),
         (Kind::FamilyNames, names::encode(&families)),
         (Kind::Commits, names::encode(&commits)),
+        (Kind::Vocabulary, vocabulary.buckets),
+        (Kind::WordPostings, vocabulary.postings),
+        (Kind::WordCounts, vocabulary.counts),
     ];
     assemble(&archive, &sections)
 }
@@ -251,6 +256,7 @@ fn test_records(
     let record = |&test: &TestKey| {
         let facts = &seen.tests()[test.0 as usize];
         root.tests_recorded += u32::from(facts.recorded);
+        root.tests_with_text += u32::from(!facts.words.is_empty());
         root.runs += facts.runs.len() as u64;
         root.tests_failed += u32::from(facts.runs.iter().any(|run| run.outcome == crate::observation::Outcome::Failed));
         let runs = facts.runs.iter().map(|run| RunFact {
@@ -261,6 +267,7 @@ fn test_records(
         });
         TestRecord {
             recorded: facts.recorded,
+            has_text: !facts.words.is_empty(),
             family: facts.family.as_deref().and_then(|family| position(families, family)),
             runs: runs.collect(),
         }

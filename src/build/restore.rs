@@ -1,7 +1,7 @@
 //! A model read back into the observations it was built from, to add to them.
 
 use crate::id::{FeatureId, FileId, TestId, path_in_test_id};
-use crate::model::{Index, ModelError};
+use crate::model::{Index, ModelError, dequantize_count};
 use crate::observation::{FileKey, LineRange, LineSet, Observations, Run, Symbol, SymbolKind, TestKey};
 use crate::optimize::Level;
 
@@ -27,7 +27,30 @@ pub fn restore<D: AsRef<[u8]>>(index: &Index<D>) -> Result<Observations, ModelEr
             seen.signal(tests[posting.test.0 as usize], &name, Level(posting.signal).signal());
         })?;
     }
+    restore_words(index, &tests, &mut seen)?;
     Ok(seen)
+}
+
+/// The words of the tests that stated a text; those of names alone come again with the names.
+fn restore_words<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    tests: &[TestKey],
+    seen: &mut Observations,
+) -> Result<(), ModelError> {
+    let mut has_text = Vec::with_capacity(tests.len());
+    for test in (0..index.root().tests).map(TestId) {
+        has_text.push(index.test_record(test)?.has_text);
+    }
+    index.each_word(|word, list| {
+        list.for_each(|posting| {
+            let test = posting.test.0 as usize;
+            if has_text[test] {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^16")]
+                let count = libm::round(dequantize_count(posting.signal)) as u32;
+                seen.words(tests[test], [(word, count)]);
+            }
+        })
+    })
 }
 
 fn restore_test<D: AsRef<[u8]>>(

@@ -37,7 +37,7 @@ pub fn compare<'a>(old: impl IntoIterator<Item = &'a str>, new: &Observations) -
 }
 
 /// Joins `new` to `old`: what the old one holds stays, but a test that the new one recorded has the new coverage alone,
-/// a test that the new one declares signals for has those alone, a file that the new one names symbols for has those
+/// a test that the new one declares signals for, or states a text of, has those alone, a file that the new one names symbols for has those
 /// alone, and runs are joined.
 ///
 /// # Panics
@@ -64,6 +64,9 @@ pub fn update(old: &mut Observations, new: &Observations) -> Tally {
         own.family = facts.family.clone().or_else(|| own.family.take());
         if !facts.signals.is_empty() {
             own.signals.clear();
+        }
+        if !facts.words.is_empty() {
+            own.words.clone_from(&facts.words);
         }
         for run in &facts.runs {
             old.run(test, run.clone());

@@ -78,6 +78,7 @@ pub(super) fn read<D: AsRef<[u8]>>(
     };
     for hunk in &file.hunks {
         for line in changed_lines(hunk) {
+            tally.enter(known.id, &known.view, line);
             let source = line_source(known, line, touched, defines && !mapping.whole_test_files);
             match source {
                 Some(source) => {

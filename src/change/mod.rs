@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diff::{Diff, FileDiff, Status};
 use crate::id::{FeatureId, FileId, TestId};
-use crate::model::{Index, ModelError, PathMatch};
-use crate::observation::LineRange;
+use crate::model::{FileView, Index, ModelError, PathMatch};
+use crate::observation::{LineRange, SymbolKind};
 
 pub use lines::SNAP_LINES;
 
@@ -114,6 +114,19 @@ pub struct Unmapped {
     pub matches: Vec<String>,
 }
 
+/// A symbol that holds a changed line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangedSymbol {
+    /// Its file.
+    pub file: FileId,
+    /// Its span.
+    pub lines: LineRange,
+    /// Its name, qualified within the file with dots.
+    pub name: String,
+    /// Whether it is a function or method.
+    pub is_function: bool,
+}
+
 /// The change vector: regions by ascending [`Source`], and what has none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {
@@ -121,6 +134,8 @@ pub struct Change {
     pub regions: Vec<Region>,
     /// What no region knows.
     pub unmapped: Vec<Unmapped>,
+    /// The innermost symbols of the changed lines, ascending by file and span.
+    pub symbols: Vec<ChangedSymbol>,
 }
 
 impl Change {
@@ -147,6 +162,7 @@ impl Change {
 struct Tally {
     regions: BTreeMap<Source, Touched>,
     unmapped: Vec<Unmapped>,
+    symbols: BTreeMap<(FileId, LineRange), ChangedSymbol>,
 }
 
 #[derive(Debug)]
@@ -180,6 +196,18 @@ impl Tally {
         })
     }
 
+    /// Remembers the innermost symbol of a changed line.
+    fn enter(&mut self, file: FileId, view: &FileView<'_>, line: u32) {
+        let Some(symbol) = view.symbol_at(line) else { return };
+        let lines = LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() };
+        self.symbols.entry((file, lines)).or_insert_with(|| ChangedSymbol {
+            file,
+            lines,
+            name: symbol.name.as_str().to_owned(),
+            is_function: symbol.kind == SymbolKind::Function as u8,
+        });
+    }
+
     fn leave(&mut self, diff_file: usize, reason: Reason, units: f64, matches: Vec<String>) {
         // Files come one after the other, so what is known of this one stands last.
         let of_file = self.unmapped.iter_mut().rev().take_while(|part| part.diff_file == diff_file);
@@ -204,7 +232,8 @@ impl Tally {
         for part in &mut unmapped {
             part.weight = share(part.weight);
         }
-        Change { regions: self.regions.into_iter().map(region).collect(), unmapped }
+        let regions = self.regions.into_iter().map(region).collect();
+        Change { regions, unmapped, symbols: self.symbols.into_values().collect() }
     }
 }
 

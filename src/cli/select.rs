@@ -19,6 +19,7 @@ use crate::id::{TestId, path_in_test_id};
 use crate::optimize::{self, Options, Selection, as_fraction};
 use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits};
 use crate::policy::Status;
+use crate::relevance::{Query, Relevance};
 
 /// Flags of `select`.
 #[derive(Debug, Args)]
@@ -116,7 +117,9 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
         IdBase::Root => None,
         IdBase::Cwd => Some(FromCwd::to_root(&place.root)?),
     };
-    let choice = choose(args, &model, &change, budget_us, tree.as_mut())?;
+    let query = Query::of(&diff, &change);
+    let relevance = Relevance::score(&model.index, &query).map_err(|error| model.error(error))?;
+    let choice = choose(args, &model, &change, &relevance, budget_us, tree.as_mut())?;
     let report = Report { diff: &diff, model: &model, change: &change, choice: &choice, budget_us, ids_from };
     let (report, mut line) = report.make(tree.as_ref().map_or(0, |tree| tree.changed_since));
     if place.below_root && args.ids == IdBase::Root && !report.tests.is_empty() {
@@ -134,6 +137,7 @@ fn choose(
     args: &SelectArgs,
     model: &Model,
     change: &Change,
+    relevance: &Relevance,
     budget_us: u64,
     mut tree: Option<&mut Tree>,
 ) -> Result<Choice, Error> {
@@ -143,7 +147,7 @@ fn choose(
         CandidateError::Model(error) => model.error(error),
         error => Error::Candidates(error),
     };
-    let mut candidates = candidate::gather(&model.index, change).map_err(failed)?;
+    let mut candidates = candidate::gather(&model.index, change, relevance).map_err(failed)?;
     let mut rounds = 0..ROUNDS_OF_CHOSEN;
     loop {
         let selection = optimize::select(&candidates.instance, &options);
@@ -155,7 +159,7 @@ fn choose(
             let is_visible = !change.regions.is_empty() || !change.unmapped.is_empty();
             let left_us = budget_us.saturating_sub(selection.cost_us());
             let filled = match args.fill && is_visible {
-                true => fill(model, change, &picked, left_us, tree, &mut gone)?,
+                true => fill(model, change, relevance, &picked, left_us, tree, &mut gone)?,
                 false => Vec::new(),
             };
             return Ok(Choice { candidates, selection, named, filled, dropped: gone.len() });
@@ -196,13 +200,14 @@ fn still_there(
 fn fill(
     model: &Model,
     change: &Change,
+    relevance: &Relevance,
     picked: &[TestId],
     mut left_us: u64,
     mut tree: Option<&mut Tree>,
     gone: &mut HashSet<TestId>,
 ) -> Result<Vec<(String, u64)>, Error> {
     let taken: HashSet<TestId> = picked.iter().copied().collect();
-    let nearest = candidate::nearest(&model.index, change, &taken).map_err(|error| model.error(error))?;
+    let nearest = candidate::nearest(&model.index, change, relevance, &taken).map_err(|error| model.error(error))?;
     let mut filled = Vec::new();
     for (test, cost_us) in nearest {
         if cost_us > left_us || gone.contains(&test) {

@@ -14,6 +14,7 @@ use crate::id::{FeatureId, FileId, TestId};
 use crate::model::seal::seal;
 use crate::model::{Index, PostingList};
 use crate::optimize::{Options, select};
+use crate::relevance::{Query, Relevance};
 
 /// Longer input says nothing new, and what a crafted file unfolds to grows with the square of its length.
 const BYTES_MOST: usize = 1 << 16;
@@ -96,7 +97,8 @@ fn ask_list(list: PostingList<'_>, tests: u32) {
 fn chosen(index: &Index<&[u8]>) -> Option<Vec<(TestId, u64)>> {
     let diff = diff::parse(SAMPLE_DIFF).expect("the sample's diff is well formed");
     let change = Change::read(index, &diff, Mapping::default()).ok()?;
-    let candidates = gather(index, &change).ok()?;
+    let relevance = Relevance::score(index, &Query::of(&diff, &change)).ok()?;
+    let candidates = gather(index, &change, &relevance).ok()?;
     let selection = select(&candidates.instance, &Options::default());
     Some(selection.picks.iter().map(|pick| (candidates.tests[pick.candidate as usize], pick.gain)).collect())
 }

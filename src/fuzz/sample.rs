@@ -87,6 +87,9 @@ pub fn sample() -> Observations {
         seen.signal(test, "pkg.mod.go", f64::from(at + 1) / 200.0);
         seen.signal(test, "pkg.mod", 1.0);
     }
+    for (at, &test) in (0u32..).zip(&tests).filter(|(at, _)| at % 9 == 2) {
+        seen.text(test, if at % 2 == 0 { "late charges" } else { "late late" });
+    }
     seen.test_mut(odd[0]).recorded = true;
     for (at, &test) in (0u32..).zip(&tests) {
         if at % 50 == 9 {

@@ -9,8 +9,8 @@ fn dump(observations: &Observations) -> Vec<String> {
     let test = |key: &TestKey| observations.test_name(*key).to_owned();
     let mut lines: Vec<String> = Vec::new();
     for (id, facts) in observations.test_names().iter().zip(observations.tests()) {
-        let TestFacts { file: of, family, runs, signals, recorded, text } = facts;
-        lines.push(format!("{id} {:?} {family:?} {runs:?} {signals:?} {recorded} {text:?}", of.map(file)));
+        let TestFacts { file: of, family, runs, signals, recorded, words } = facts;
+        lines.push(format!("{id} {:?} {family:?} {runs:?} {signals:?} {recorded} {words:?}", of.map(file)));
     }
     for (path, facts) in observations.file_paths().iter().zip(observations.files()) {
         lines.push(format!("{path} imports {:?} has {:?}", facts.imported, facts.symbols));
@@ -442,7 +442,8 @@ fn json_lines_are_read_in_any_order() {
     let (seen, notes) = gathered(&[("r", RECORDS)], &Context::new("/repo"));
     assert_eq!(covered(&seen, "//pkg:t1", "pkg/a.go"), Some(lines(&[(1, 1), (5, 21), (33, 33)])));
     let facts = &seen.tests()[seen.known_test("//pkg:t1").unwrap().0 as usize];
-    assert_eq!(facts.text.as_deref(), Some("more words of it"));
+    let both = crate::words::test_words("//pkg:t1", None, Some("more words of it"));
+    assert_eq!(facts.words, both, "the words of both texts, which are those of the longer one");
     assert_eq!((facts.family.as_deref(), facts.signals["pkg.mod.fn"]), (Some("t1"), 0.9));
     let run = Run { time_us: 12_500_000, commit: "abc".to_owned(), outcome: Outcome::Passed, cost_us: Some(1_250_000) };
     assert_eq!(facts.runs.iter().collect::<Vec<_>>(), [&run]);

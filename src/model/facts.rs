@@ -1,7 +1,7 @@
 //! Per test: what is neither its name nor its cost. Blocks of sixteen tests, found and checked one by one.
 //!
 //! ```text
-//! test    flags u8 (1 recorded, 2 family), family varint if flagged, runs varint, runs
+//! test    flags u8 (1 recorded, 2 family, 4 text), family varint if flagged, runs varint, runs
 //! run     outcome u8 (with 0x10: a cost follows), time varint, commit varint (0 none, else 1 + position), cost varint
 //! ```
 //!
@@ -16,6 +16,7 @@ use crate::observation::{Outcome, RUNS_KEPT};
 const SECTION: &str = "facts";
 const RECORDED: u8 = 1;
 const FAMILY: u8 = 2;
+const TEXT: u8 = 4;
 const COST: u8 = 0x10;
 
 /// One run of a test.
@@ -36,6 +37,8 @@ pub struct RunFact {
 pub struct TestRecord {
     /// Whether its coverage was recorded.
     pub recorded: bool,
+    /// Whether an input stated its text.
+    pub has_text: bool,
     /// Its declared family, a position among the family names.
     pub family: Option<u32>,
     /// Its runs, ascending by time, then commit, outcome, cost.
@@ -51,7 +54,8 @@ impl TestRecord {
 /// Lays out the facts of all tests.
 pub(crate) fn encode(tests: &[TestRecord]) -> Vec<u8> {
     encode_blocks(tests, |out, before, test| {
-        out.push(if test.recorded { RECORDED } else { 0 } | if test.family.is_some() { FAMILY } else { 0 });
+        let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        out.push(flag(test.recorded, RECORDED) | flag(test.family.is_some(), FAMILY) | flag(test.has_text, TEXT));
         if let Some(family) = test.family {
             put_varint(out, family.into());
         }
@@ -86,7 +90,7 @@ fn malformed() -> ModelError {
 }
 
 fn read_test(cursor: &mut Cursor<'_>, first_time: u64) -> Option<TestRecord> {
-    let flags = cursor.byte().filter(|flags| flags & !(RECORDED | FAMILY) == 0)?;
+    let flags = cursor.byte().filter(|flags| flags & !(RECORDED | FAMILY | TEXT) == 0)?;
     let family = if flags & FAMILY != 0 { Some(cursor.varint_u32()?) } else { None };
     let count = cursor.varint_usize().filter(|&count| count <= RUNS_KEPT)?;
     let mut runs = Vec::with_capacity(count);
@@ -105,7 +109,7 @@ fn read_test(cursor: &mut Cursor<'_>, first_time: u64) -> Option<TestRecord> {
         let cost_us = if tag & COST != 0 { Some(cursor.varint()?) } else { None };
         runs.push(RunFact { time_us, commit, outcome, cost_us });
     }
-    Some(TestRecord { recorded: flags & RECORDED != 0, family, runs })
+    Some(TestRecord { recorded: flags & RECORDED != 0, has_text: flags & TEXT != 0, family, runs })
 }
 
 #[cfg(test)]
@@ -118,6 +122,7 @@ mod tests {
         let tests: Vec<TestRecord> = (0..40u32)
             .map(|i| TestRecord {
                 recorded: i % 3 == 0,
+                has_text: i % 7 == 0,
                 family: (i % 5 == 0).then_some(i),
                 runs: (0..u64::from(i) % 4).map(|n| run(1_700_000_000_000_000 - u64::from(i) + n, Some(n))).collect(),
             })

@@ -14,8 +14,10 @@ use super::postings::{PostingList, RawListRef};
 use super::probe;
 use super::record::{ArchivedFileRecord, ArchivedSymbolRecord, FileRecord, LineRun};
 use super::root::{ArchivedRoot, Root};
+use super::vocabulary;
 use crate::id::{FeatureId, FileId, TestId};
 use crate::observation::LineRange;
+use crate::words::Word;
 
 /// Archives are read in place, so the file must start where their widest field may.
 const BASE_ALIGNMENT: usize = 16;
@@ -123,7 +125,12 @@ impl<D: AsRef<[u8]>> Index<D> {
         Blocks::new(Kind::Facts.name(), self.section(Kind::Facts), self.root.tests)?;
         self.files_table()?;
         self.features_table()?;
+        self.word_counts()?;
         Ok(())
+    }
+
+    fn word_counts(&self) -> Result<Chunks<'_>, ModelError> {
+        Chunks::new(Kind::WordCounts.name(), self.section(Kind::WordCounts), self.root.tests)
     }
 
     /// A section of entries of one size, as many as the root says.
@@ -399,6 +406,39 @@ impl<D: AsRef<[u8]>> Index<D> {
             weight_declared,
             list: PostingList::read(&raw.list, self.section(Kind::Postings), self.root.tests)?,
         })
+    }
+
+    /// The tests that have a word, with how often as [`crate::model::quantize_count`]: one probe.
+    ///
+    /// # Errors
+    /// If the word's bucket or its list is damaged.
+    pub fn word(&self, word: Word) -> Result<Option<PostingList<'_>>, ModelError> {
+        let list = vocabulary::find(self.section(Kind::Vocabulary), word)?;
+        list.map(|list| self.word_list(list)).transpose()
+    }
+
+    fn word_list<'a>(&'a self, list: &'a RawListRef) -> Result<PostingList<'a>, ModelError> {
+        PostingList::read(list, self.section(Kind::WordPostings), self.root.tests)
+    }
+
+    /// Calls `visit` with every word and its tests. O(words).
+    ///
+    /// # Errors
+    /// If a bucket or a list is damaged, or what `visit` says.
+    pub fn each_word<'a>(
+        &'a self,
+        mut visit: impl FnMut(Word, PostingList<'a>) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        vocabulary::each(self.section(Kind::Vocabulary), |raw| visit(raw.word(), self.word_list(&raw.list)?))
+    }
+
+    /// How many words a test has, with their repeats.
+    ///
+    /// # Errors
+    /// If its chunk is damaged, or there is no such test.
+    pub fn word_count(&self, test: TestId) -> Result<u32, ModelError> {
+        let count = self.word_counts()?.get(test.0)?;
+        count.ok_or_else(|| ModelError::damaged(Kind::WordCounts.name(), "there is no such test"))
     }
 }
 

@@ -63,11 +63,17 @@ pub enum Kind {
     FamilyNames = 12,
     /// Commits that runs name, sorted: a name table.
     Commits = 13,
+    /// Hash buckets from word to the tests that have it.
+    Vocabulary = 14,
+    /// Posting lists of words.
+    WordPostings = 15,
+    /// How many words each test has: checked chunks of `u32`.
+    WordCounts = 16,
 }
 
 impl Kind {
     /// Every kind, ascending.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 16] = [
         Kind::TestNames,
         Kind::Costs,
         Kind::Facts,
@@ -81,6 +87,9 @@ impl Kind {
         Kind::Features,
         Kind::FamilyNames,
         Kind::Commits,
+        Kind::Vocabulary,
+        Kind::WordPostings,
+        Kind::WordCounts,
     ];
 
     /// The name that errors and `inspect` use.
@@ -99,6 +108,9 @@ impl Kind {
             Kind::Features => "features",
             Kind::FamilyNames => "family names",
             Kind::Commits => "commits",
+            Kind::Vocabulary => "vocabulary",
+            Kind::WordPostings => "word postings",
+            Kind::WordCounts => "word counts",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! right answer or a [`ModelError`]. This room knows nothing of diffs or weights. `docs/format.md` is the normative
 //! description, byte by byte.
 
+pub(crate) mod buckets;
 mod bytes;
 pub(crate) mod chunk;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(crate) mod record;
 pub(crate) mod root;
 pub(crate) mod seal;
 mod verify;
+pub(crate) mod vocabulary;
 
 pub use error::ModelError;
 pub use facts::{RunFact, TestRecord};

@@ -40,6 +40,14 @@ pub struct Root {
     pub file_postings: u64,
     /// The number of commits that the runs name.
     pub commits: u32,
+    /// Words of the vocabulary.
+    pub words: u32,
+    /// Postings over all words.
+    pub word_postings: u64,
+    /// Sum over all tests of how many words each has.
+    pub word_total: u64,
+    /// Tests whose text some input states.
+    pub tests_with_text: u32,
 }
 
 #[cfg(test)]
@@ -51,7 +59,7 @@ mod tests {
     /// The table of `docs/format.md`.
     #[test]
     fn the_root_is_laid_out_as_the_format_says() {
-        assert_eq!((size_of::<ArchivedRoot>(), align_of::<ArchivedRoot>()), (120, 8));
+        assert_eq!((size_of::<ArchivedRoot>(), align_of::<ArchivedRoot>()), (144, 8));
         assert_eq!(offset_of!(ArchivedRoot, families), 12);
         assert_eq!(offset_of!(ArchivedRoot, base), 16);
         assert_eq!(offset_of!(ArchivedRoot, total_cost_us), 40);
@@ -66,5 +74,9 @@ mod tests {
         assert_eq!(offset_of!(ArchivedRoot, postings), 96);
         assert_eq!(offset_of!(ArchivedRoot, file_postings), 104);
         assert_eq!(offset_of!(ArchivedRoot, commits), 112);
+        assert_eq!(offset_of!(ArchivedRoot, words), 116);
+        assert_eq!(offset_of!(ArchivedRoot, word_postings), 120);
+        assert_eq!(offset_of!(ArchivedRoot, word_total), 128);
+        assert_eq!(offset_of!(ArchivedRoot, tests_with_text), 136);
     }
 }

@@ -3,6 +3,7 @@
 
 use rkyv::rancor::Failure;
 
+use super::buckets;
 use super::bytes::checksum;
 use super::index::FEATURE_BYTES;
 use super::layout::{Extent, Kind, Preamble};
@@ -10,6 +11,8 @@ use super::names::{BLOCK, REF_BYTES};
 use super::postings::INLINE;
 use super::record::ArchivedFileRecord;
 use super::root::{ArchivedRoot, Root};
+use super::vocabulary::{self, RawWord};
+use crate::words::Word;
 
 /// Bytes of a chunk and of a probe bucket: a checksum, and what it is of.
 const LINE_BYTES: usize = 64;
@@ -22,8 +25,8 @@ pub(crate) fn seal(file: &mut [u8]) {
     let root = rkyv::access::<ArchivedRoot, Failure>(preamble.root.of(file))
         .and_then(rkyv::deserialize::<Root, Failure>)
         .unwrap_or_default();
-    for kind in [Kind::Costs, Kind::Suffixes, Kind::Probe] {
-        seal_lines(part_mut(file, preamble.extent(kind)));
+    for kind in [Kind::Costs, Kind::Suffixes, Kind::Probe, Kind::WordCounts] {
+        seal_lines(part_mut(file, preamble.extent(kind)), LINE_BYTES);
     }
     // The records hold references to lists, so these come first; the table of files refers to the records.
     let records = preamble.extent(Kind::Records);
@@ -50,6 +53,14 @@ pub(crate) fn seal(file: &mut [u8]) {
         let (sealed, rest) = file[entry].split_at_mut(FEATURE_BYTES - 4);
         rest.copy_from_slice(&checksum(sealed, position as u64).to_le_bytes());
     }
+    let words = preamble.extent(Kind::Vocabulary);
+    for bucket in entries(file, words, vocabulary::BUCKET_BYTES) {
+        let used = usize::from(file[bucket.start + buckets::ENTRIES_AT]);
+        for slot in (bucket.start + buckets::HEAD_BYTES..bucket.end).step_by(size_of::<RawWord>()).take(used) {
+            seal_list(file, preamble.extent(Kind::WordPostings), slot + size_of::<Word>());
+        }
+    }
+    seal_lines(part_mut(file, words), vocabulary::BUCKET_BYTES);
     debug_assert_eq!(file.len() as u64, length);
     super::layout::seal(file);
 }
@@ -79,8 +90,8 @@ fn within(section: Extent, (offset, length): (u64, u32)) -> Bytes {
     section.offset + from..section.offset + from + length
 }
 
-fn seal_lines(section: &mut [u8]) {
-    for (position, line) in section.chunks_exact_mut(LINE_BYTES).enumerate() {
+fn seal_lines(section: &mut [u8], bytes: usize) {
+    for (position, line) in section.chunks_exact_mut(bytes).enumerate() {
         let (sum, rest) = line.split_at_mut(4);
         sum.copy_from_slice(&checksum(rest, position as u64).to_le_bytes());
     }

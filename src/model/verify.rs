@@ -11,6 +11,7 @@ use super::index::Index;
 use super::layout::{HEADER_BYTES, Kind, SECTION_BYTES};
 use super::names::{Blocks, NameTable};
 use super::postings::PostingList;
+use super::record::dequantize_count;
 use super::root::Root;
 use crate::id::{FeatureId, FileId, TestId};
 use crate::observation::Outcome;
@@ -62,6 +63,7 @@ impl<D: AsRef<[u8]>> Index<D> {
             sums.postings += count(self.feature(feature)?.list, &mut found)?;
             step();
         }
+        self.verify_words(&mut found, &mut sums)?;
         self.verify_sums(&sums)?;
         progress(total, total);
         Ok(found)
@@ -152,12 +154,35 @@ impl<D: AsRef<[u8]>> Index<D> {
         Ok(())
     }
 
+    /// Every word is found under its hash and has tests; the counts of the tests are those of their words.
+    fn verify_words(&self, found: &mut Verified, sums: &mut Root) -> Result<(), ModelError> {
+        let damaged = |problem| Err(ModelError::damaged(Kind::Vocabulary.name(), problem));
+        let mut counts = vec![0.0; self.root().tests as usize];
+        self.each_word(|word, list| {
+            if list.count() == 0 || self.word(word)?.is_none() {
+                return damaged("a word has no test, or is not found under its hash");
+            }
+            sums.words += 1;
+            sums.word_postings += count(list, found)?;
+            list.for_each(|posting| counts[posting.test.0 as usize] += dequantize_count(posting.signal))
+        })?;
+        for (test, total) in (0u32..).map(TestId).zip(counts) {
+            let count = self.word_count(test)?;
+            if (f64::from(count) - total).abs() > 1.0 {
+                return damaged("the words of a test are not as many as its count says");
+            }
+            sums.word_total += u64::from(count);
+        }
+        Ok(())
+    }
+
     /// The root's totals are those of the parts.
     fn verify_sums(&self, sums: &Root) -> Result<(), ModelError> {
         let root = self.root();
         let totals = |of: &Root| {
             let of_files = [of.blocks, of.symbols, of.postings, of.file_postings];
-            (of.total_cost_us, of.tests_recorded, of.tests_failed, of.runs, of_files)
+            let of_words = (of.words, of.word_postings, of.word_total, of.tests_with_text);
+            (of.total_cost_us, of.tests_recorded, of.tests_failed, of.runs, of_files, of_words)
         };
         match totals(root) == totals(sums) {
             true => Ok(()),
@@ -188,6 +213,7 @@ fn verify_test(record: &TestRecord, cost_us: u64, sums: &mut Root) -> Result<(),
     }
     sums.total_cost_us = sums.total_cost_us.saturating_add(cost_us);
     sums.tests_recorded += u32::from(record.recorded);
+    sums.tests_with_text += u32::from(record.has_text);
     sums.tests_failed += u32::from(record.runs.iter().any(|run| run.outcome == Outcome::Failed));
     sums.runs += record.runs.len() as u64;
     Ok(())

@@ -11,6 +11,7 @@ use covopt::fuzz::{SAMPLE_DIFF, sample};
 use covopt::id::{FeatureId, FileId, TestId};
 use covopt::model::{Encoding, Index, ModelError, PathMatch, PostingList, Stamp};
 use covopt::optimize::{Options, select};
+use covopt::relevance::{Query, Relevance};
 use rkyv::util::AlignedVec;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -72,7 +73,8 @@ fn matched(path_match: &PathMatch) -> Vec<u64> {
 /// The whole way from a diff to a selection.
 fn pipeline(index: &Model<'_>, diff: &Diff<'_>) -> Answer {
     let change = Change::read(index, diff, Mapping::default()).map_err(|error| error.to_string())?;
-    let candidates = gather(index, &change).map_err(|error| error.to_string())?;
+    let relevance = Relevance::score(index, &Query::of(diff, &change)).map_err(|error| error.to_string())?;
+    let candidates = gather(index, &change, &relevance).map_err(|error| error.to_string())?;
     let selection = select(&candidates.instance, &Options { budget_us: Some(30_000), ..Options::default() });
     let pick = |pick: &covopt::optimize::Pick| [u64::from(candidates.tests[pick.candidate as usize].0), pick.gain];
     let mut answer: Vec<u64> = selection.picks.iter().flat_map(pick).collect();

@@ -206,6 +206,7 @@ enum Said {
     /// Declares the family and the file that belong to a test: inputs that contradict each other are refused earlier.
     Belongs(usize),
     Empty(usize),
+    Text(usize, String),
 }
 
 const NAMES: [&str; 9] = [
@@ -253,7 +254,8 @@ fn said() -> impl Strategy<Value = Said> {
         1 => (file.clone(), set()).prop_map(|(file, lines)| Said::Imported(file, lines)),
         2 => (file, symbol).prop_map(|(file, symbol)| Said::Symbol(file, symbol)),
         1 => test.clone().prop_map(Said::Belongs),
-        1 => test.prop_map(Said::Empty),
+        1 => test.clone().prop_map(Said::Empty),
+        2 => (test, "([a-e]{3,5} ){0,40}").prop_map(|(test, text)| Said::Text(test, text)),
     ]
 }
 
@@ -285,6 +287,10 @@ fn hear(seen: &mut Observations, said: &Said) {
             let (test, file) = (seen.test(NAMES[*at]), seen.file(PATHS[*at % PATHS.len()]));
             let facts = seen.test_mut(test);
             (facts.family, facts.file) = (Some(format!("family {}", at % 3)), Some(file));
+        }
+        Said::Text(test, text) => {
+            let test = seen.test(NAMES[*test]);
+            seen.text(test, text);
         }
         Said::Empty(test) => {
             let test = seen.test(NAMES[*test]);

@@ -1,0 +1,216 @@
+//! How much a test's words have in common with those of a change: BM25 over the vocabulary of the model.
+//!
+//! The query is the diff's own text with the names of the changed symbols and files. A test's score is the sum over the
+//! words of the query of idf x weight x damped count (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
+//! and Beyond", 2009), with the counts that the model holds and the statistics of its lists. Sums run in the order of the
+//! words' hashes, so that the same question has the same answer on any machine.
+
+use std::collections::BTreeMap;
+
+use crate::change::Change;
+use crate::diff::{Diff, LineKind};
+use crate::id::TestId;
+use crate::model::{Index, ModelError, dequantize_count};
+use crate::words::{Field, Word, each_word, file_stem};
+
+/// BM25's damping of repeats.
+const K1: f64 = 1.2;
+/// BM25's correction for long tests.
+const B: f64 = 0.75;
+/// Weight of a word in a removed line, each time.
+const REMOVED: f64 = 1.0;
+/// Weight of a word in an added line, each time.
+const ADDED: f64 = 0.5;
+/// Weight of a word in a context line or a hunk's heading, once a line.
+const CONTEXT: f64 = 0.3;
+/// Weight of a word in the name of a changed symbol, once a symbol.
+const SYMBOL_NAME: f64 = 2.0;
+/// Weight of a word in the name of a changed file.
+const FILE_NAME: f64 = 1.0;
+/// How much a test gains whose name holds the words of a changed symbol's name.
+const NAME_GAIN: f64 = 2.0;
+/// How much a test gains whose file's name holds a word of a changed symbol or file.
+const FILE_GAIN: f64 = 1.0;
+
+/// What a change asks of the vocabulary.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Words of the change, ascending, with their weights.
+    words: Vec<(Word, f64)>,
+    /// Words of the changed symbols' names, as names of tests have them.
+    names: Vec<Word>,
+    /// Words of the changed symbols' and files' names, as names of test files have them.
+    files: Vec<Word>,
+}
+
+impl Query {
+    /// Gathers the words of a change.
+    pub fn of(diff: &Diff<'_>, change: &Change) -> Self {
+        let mut words: BTreeMap<Word, f64> = BTreeMap::new();
+        for hunk in diff.files.iter().flat_map(|file| &file.hunks) {
+            once(&mut words, &text(hunk.heading), CONTEXT);
+            for line in hunk.lines() {
+                match line.kind {
+                    LineKind::Removed => each(&mut words, &text(line.text), REMOVED),
+                    LineKind::Added => each(&mut words, &text(line.text), ADDED),
+                    LineKind::Context => once(&mut words, &text(line.text), CONTEXT),
+                }
+            }
+        }
+        let mut query = Self::default();
+        for symbol in &change.symbols {
+            once(&mut words, &symbol.name, SYMBOL_NAME);
+            each_word(&symbol.name, Field::Name, |word| query.names.push(word));
+            each_word(&symbol.name, Field::File, |word| query.files.push(word));
+        }
+        for file in &diff.files {
+            let path = text(file.old_path.as_deref().unwrap_or(file.path()));
+            each(&mut words, file_stem(&path), FILE_NAME);
+            each_word(file_stem(&path), Field::File, |word| query.files.push(word));
+        }
+        for words in [&mut query.names, &mut query.files] {
+            words.sort_unstable();
+            words.dedup();
+        }
+        query.words = words.into_iter().collect();
+        query
+    }
+}
+
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+fn each(words: &mut BTreeMap<Word, f64>, text: &str, weight: f64) {
+    each_word(text, Field::Text, |word| *words.entry(word).or_insert(0.0) += weight);
+}
+
+fn once(words: &mut BTreeMap<Word, f64>, text: &str, weight: f64) {
+    let mut seen = Vec::new();
+    each_word(text, Field::Text, |word| seen.push(word));
+    seen.sort_unstable();
+    seen.dedup();
+    for word in seen {
+        *words.entry(word).or_insert(0.0) += weight;
+    }
+}
+
+/// What the words say of each test.
+#[derive(Clone, Debug, Default)]
+pub struct Relevance {
+    scores: Paged<f64>,
+    most: f64,
+    names: Paged<u32>,
+    name_words: u32,
+    files: Paged<u32>,
+}
+
+impl Relevance {
+    /// Scores every test that has a word of the query. O(postings of the query's words).
+    ///
+    /// # Errors
+    /// If a bucket or a list on the way is damaged.
+    pub fn score<D: AsRef<[u8]>>(index: &Index<D>, query: &Query) -> Result<Self, ModelError> {
+        let mut found = Self { name_words: u32::try_from(query.names.len()).unwrap_or(u32::MAX), ..Self::default() };
+        let root = index.root();
+        let tests = f64::from(root.tests);
+        let mean = (root.word_total as f64 / tests.max(1.0)).max(1.0);
+        for &(word, weight) in &query.words {
+            let Some(list) = index.word(word)? else { continue };
+            let holders = f64::from(list.count());
+            let idf = libm::log1p((tests - holders + 0.5) / (holders + 0.5));
+            let gain = idf * libm::log1p(weight) * (K1 + 1.0);
+            let mut failed = Ok(());
+            list.for_each(|posting| {
+                let count = dequantize_count(posting.signal);
+                match index.word_count(posting.test) {
+                    Ok(words) => {
+                        let score = found.scores.at(posting.test);
+                        *score += gain * count / (count + K1 * (1.0 - B + B * f64::from(words) / mean));
+                        found.most = found.most.max(*score);
+                    }
+                    Err(error) => failed = Err(error),
+                }
+            })?;
+            failed?;
+        }
+        for &word in &query.names {
+            if let Some(list) = index.word(word)? {
+                list.for_each(|posting| *found.names.at(posting.test) += 1)?;
+            }
+        }
+        for &word in &query.files {
+            if let Some(list) = index.word(word)? {
+                list.for_each(|posting| *found.files.at(posting.test) += 1)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the words have in common, from 0 to 1, the test with the most being 1.
+    pub fn words(&self, test: TestId) -> f64 {
+        if self.most > 0.0 { self.scores.get(test) / self.most } else { 0.0 }
+    }
+
+    /// What the names have in common: 1 where nothing, up to about 5.
+    pub fn names(&self, test: TestId) -> f64 {
+        let shared = f64::from(self.names.get(test)) / libm::sqrt(f64::from(self.name_words.max(1)));
+        let file = if self.files.get(test) > 0 { FILE_GAIN } else { 0.0 };
+        1.0 + NAME_GAIN * shared + file
+    }
+
+    /// The tests that have a word in common with the change, ascending.
+    pub fn tests(&self) -> impl Iterator<Item = TestId> {
+        self.scores.touched()
+    }
+}
+
+/// Tests in a page of [`Paged`].
+const PAGE: usize = 1024;
+
+/// A value for each test, in pages that are made when they are touched: a small change costs what it touches, not what
+/// the suite holds.
+#[derive(Clone, Debug, Default)]
+struct Paged<T> {
+    pages: Vec<Option<Box<[T; PAGE]>>>,
+}
+
+impl<T: Copy + Default + PartialEq> Paged<T> {
+    fn at(&mut self, test: TestId) -> &mut T {
+        let (page, slot) = (test.0 as usize / PAGE, test.0 as usize % PAGE);
+        if page >= self.pages.len() {
+            self.pages.resize(page + 1, None);
+        }
+        &mut self.pages[page].get_or_insert_with(|| Box::new([T::default(); PAGE]))[slot]
+    }
+
+    fn get(&self, test: TestId) -> T {
+        let page = self.pages.get(test.0 as usize / PAGE).and_then(Option::as_ref);
+        page.map_or(T::default(), |page| page[test.0 as usize % PAGE])
+    }
+
+    fn touched(&self) -> impl Iterator<Item = TestId> {
+        let pages = self.pages.iter().enumerate().filter_map(|(at, page)| Some((at, page.as_ref()?)));
+        pages.flat_map(|(at, page)| {
+            let slots = page.iter().enumerate().filter(|(_, value)| **value != T::default());
+            slots.map(move |(slot, _)| TestId(u32::try_from(at * PAGE + slot).unwrap_or(u32::MAX)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_hold_what_was_put_into_them() {
+        let mut paged = Paged::<u32>::default();
+        for test in [5, 1023, 1024, 900_000] {
+            *paged.at(TestId(test)) += test;
+        }
+        assert_eq!(paged.get(TestId(1024)), 1024);
+        assert_eq!(paged.get(TestId(6)), 0);
+        assert_eq!(paged.get(TestId(9_000_000)), 0);
+        assert_eq!(paged.touched().map(|test| test.0).collect::<Vec<_>>(), [5, 1023, 1024, 900_000]);
+    }
+}
