@@ -12,7 +12,7 @@
 //! first test that runs: small and medium must vanish beside the start of a process, hub must not be felt.
 //!
 //! `select` has a budget of ten seconds; `lazy` and `plain` have the one at which plain greedy ends in this life, and are
-//! each other's ratio. Every shape first checks that both agree in every pick, and prints evaluations, picks and
+//! each other's ratio. `families` is `select` with candidates in families of up to 64 neighbours. Every shape first checks that both agree in every pick, and prints evaluations, picks and
 //! certificate. Run with `cargo bench --bench optimize`; `cargo test --bench optimize` checks the answers alone.
 
 #![expect(clippy::print_stderr, reason = "a bench reports")]
@@ -77,6 +77,18 @@ fn instance(shape: &Shape) -> Instance {
     Instance::new(fixed_weights(&weights), costs, row_starts, rows).expect("rows are built in order")
 }
 
+/// The instance with families of up to 64 neighbours, half of them of one.
+fn in_families(instance: &Instance) -> Instance {
+    let mut random = XorShift(0x2545_f491_4f6c_dd1d);
+    let mut family_of = Vec::with_capacity(instance.len());
+    while family_of.len() < instance.len() {
+        let size = if random.below(2) == 0 { 1 } else { 2 << random.below(6) };
+        let family = u32::try_from(family_of.len()).expect("candidates are counted in u32");
+        family_of.extend((0..size).map(|_| family).take(instance.len() - family_of.len()));
+    }
+    instance.clone().with_families(family_of).expect("one family per candidate")
+}
+
 fn within(budget_us: u64) -> Options {
     Options { budget_us: Some(budget_us), ..Options::default() }
 }
@@ -106,10 +118,13 @@ fn bench(criterion: &mut Criterion) {
         report("plain", &instance, &plain, shape.plain_budget_us);
         report("lazy", &instance, &lazy, shape.plain_budget_us);
         report("lazy", &instance, &selection, BUDGET_US);
+        let families = in_families(&instance);
+        report("families", &families, &select(&families, &full), BUDGET_US);
 
         let mut group = criterion.benchmark_group(shape.name);
         group.sample_size(10);
         group.bench_function("select", |bencher| bencher.iter(|| select(black_box(&instance), &full)));
+        group.bench_function("families", |bencher| bencher.iter(|| select(black_box(&families), &full)));
         group.bench_function("lazy", |bencher| bencher.iter(|| select(black_box(&instance), &compared)));
         group.bench_function("plain", |bencher| bencher.iter(|| select_plain(black_box(&instance), &compared)));
         group.finish();

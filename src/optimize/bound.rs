@@ -20,7 +20,7 @@
 
 use super::instance::Instance;
 use super::level::CHANCE_ONE;
-use super::objective::{Residuals, SLOPE_ONE, UTILITY_ONE};
+use super::objective::{Residuals, Rounding, SLOPE_ONE, UTILITY_ONE};
 use super::selection::Pick;
 
 /// A bound within 2^-10 of the utility, a thousandth, is tight: the passes for another are not worth their time.
@@ -49,7 +49,7 @@ pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
         if cost_us > budget_us {
             continue;
         }
-        fitting.pick(instance, candidate);
+        fitting.pick_rounded(instance, candidate, Rounding::Down);
         for row in instance.rows_of(candidate) {
             let detection = row.level().detection();
             if detection > 0 {
@@ -63,7 +63,7 @@ pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
     let reached = fitting.utility(instance);
     for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
         if cost_us > budget_us {
-            fitting.pick(instance, candidate);
+            fitting.pick_rounded(instance, candidate, Rounding::Down);
         }
     }
     Reach { all: fitting.utility(instance), fitting: reached, slack }
@@ -88,25 +88,32 @@ pub(super) fn upper_bound(instance: &Instance, budget_us: u64, picks: &[Pick], r
 /// The bound by the marginal gains at `picks`, of all candidates that are not among them.
 fn marginal(instance: &Instance, budget_us: u64, picks: &[Pick]) -> u128 {
     let mut residuals = Residuals::untouched(instance);
-    picks.iter().for_each(|pick| residuals.pick_rounding_up(instance, pick.candidate));
+    let mut reached = Residuals::untouched(instance);
+    for pick in picks {
+        residuals.pick_rounded(instance, pick.candidate, Rounding::Up);
+        reached.pick_rounded(instance, pick.candidate, Rounding::Down);
+    }
     let mut picked: Vec<u32> = picks.iter().map(|pick| pick.candidate).collect();
     picked.sort_unstable();
     let mut picked = picked.into_iter().peekable();
     let mut items = fitting_items(instance, budget_us, |candidate| {
-        if picked.next_if_eq(&candidate).is_some() { 0 } else { residuals.gain(instance, candidate) }
+        if picked.next_if_eq(&candidate).is_some() {
+            0
+        } else {
+            residuals.rounded_gain(instance, candidate, Rounding::Down)
+        }
     });
-    let utility = picks.last().map_or(0, |last| last.cumulative_utility);
-    u128::from(utility) + fractional_knapsack(&mut items, budget_us)
+    u128::from(reached.utility(instance)) + fractional_knapsack(&mut items, budget_us)
 }
 
 /// The bound by the tangent at all picks.
 ///
-/// Fixed-point residuals are as good as any: they lie at or below exp(-x) of the picks' signals x, so that -ln r is at
+/// Residuals rounded down are as good as any: they lie at or below exp(-x) of the picks' signals x, so that -ln r is at
 /// least x.
 fn tangent(instance: &Instance, budget_us: u64, picks: &[Pick]) -> u128 {
     let mut residuals = Residuals::untouched(instance);
     for pick in picks {
-        residuals.pick(instance, pick.candidate);
+        residuals.pick_rounded(instance, pick.candidate, Rounding::Down);
     }
     let mut items = fitting_items(instance, budget_us, |candidate| residuals.slope(instance, candidate));
     let others = fractional_knapsack(&mut items, budget_us);

@@ -10,11 +10,10 @@
 //! evaluation cannot differ.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 
 use super::instance::Instance;
 use super::objective::Residuals;
+use super::tier::Tier;
 
 /// The least cost that gain per cost divides by, in microseconds.
 ///
@@ -38,6 +37,13 @@ pub(super) struct Entry {
     pub(super) cost_us: u64,
     pub(super) candidate: u32,
     after_picks: u32,
+}
+
+impl Entry {
+    /// `next`, of which it is known that it gains what this one did.
+    pub(super) fn succeeded_by(&self, next: &Self) -> Self {
+        Self { gain: self.gain, after_picks: self.after_picks, ..*next }
+    }
 }
 
 impl Ord for Entry {
@@ -129,6 +135,11 @@ impl<'a> Walk<'a> {
         &self.picks
     }
 
+    /// What is selected from.
+    pub(super) fn instance(&self) -> &'a Instance {
+        self.instance
+    }
+
     /// How many gains were computed.
     pub(super) fn evaluations(&self) -> u64 {
         self.evaluations
@@ -154,7 +165,18 @@ impl<'a> Walk<'a> {
         self.residuals.gain(self.instance, candidate)
     }
 
-    fn refresh(&mut self, entry: &mut Entry) {
+    /// Whether an entry's gain is that of picking it now.
+    pub(super) fn is_fresh(&self, entry: &Entry) -> bool {
+        entry.after_picks == self.pick_count()
+    }
+
+    /// Whether a member of the candidate's family was picked.
+    pub(super) fn is_touched(&self, candidate: u32) -> bool {
+        self.residuals.is_touched(self.instance, candidate)
+    }
+
+    /// Computes an entry's gain anew.
+    pub(super) fn refresh(&mut self, entry: &mut Entry) {
         entry.gain = self.evaluate(entry.candidate);
         entry.after_picks = self.pick_count();
     }
@@ -193,7 +215,7 @@ pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u
     let mut tier_len = first_tier;
     loop {
         let mut behind = split_off_best(&mut tier, tier_len);
-        let mut best = Tier::new(walk.instance, tier);
+        let mut best = Tier::new(walk, tier);
         best.pick(walk, behind.first(), negligible);
         if behind.is_empty() {
             return;
@@ -202,82 +224,6 @@ pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u
         walk.refresh_all(&mut behind, negligible);
         tier = behind;
         tier_len = tier_len.saturating_mul(2);
-    }
-}
-
-/// The best of a pool, in a heap of one candidate for all its twins.
-///
-/// Twins have equal rows, hence equal gains at any time, so that the cheapest stands for them all until it is picked.
-/// Everything that touches a hub may be a twin: without this, each pick would refresh them one by one.
-struct Tier {
-    /// All candidates; twins side by side, best first.
-    queue: Vec<Twin>,
-    heap: BinaryHeap<Front>,
-}
-
-struct Twin {
-    entry: Entry,
-    /// Whether the next in the queue is a twin of this one.
-    followed: bool,
-}
-
-/// The best of its twins that is not picked, with its place in the queue.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Front {
-    entry: Entry,
-    place: usize,
-}
-
-impl Tier {
-    fn new(instance: &Instance, mut entries: Vec<Entry>) -> Self {
-        let rows_of = |entry: &Entry| instance.rows_of(entry.candidate);
-        entries.sort_unstable_by(|a, b| {
-            let by_rows = rows_of(a).cmp(rows_of(b));
-            by_rows.then_with(|| (a.cost_us, a.candidate).cmp(&(b.cost_us, b.candidate)))
-        });
-        let mut queue = Vec::with_capacity(entries.len());
-        let mut fronts = Vec::new();
-        for (place, &entry) in entries.iter().enumerate() {
-            if place == 0 || rows_of(&entries[place - 1]) != rows_of(&entry) {
-                fronts.push(Front { entry, place });
-            }
-            let followed = entries.get(place + 1).is_some_and(|next| rows_of(next) == rows_of(&entry));
-            queue.push(Twin { entry, followed });
-        }
-        Self { queue, heap: BinaryHeap::from(fronts) }
-    }
-
-    /// Picks until nothing is left or the best falls behind the cut.
-    fn pick(&mut self, walk: &mut Walk<'_>, cut: Option<&Entry>, negligible: u64) {
-        while let Some(mut best) = self.heap.peek_mut() {
-            if cut.is_some_and(|cut| best.entry < *cut) {
-                return;
-            }
-            if !walk.fits(best.entry.cost_us) || best.entry.gain < negligible {
-                // Its twins cost no less and gain no more.
-                PeekMut::pop(best);
-            } else if best.entry.after_picks < walk.pick_count() {
-                walk.refresh(&mut best.entry);
-            } else {
-                walk.take(&best.entry);
-                let twin = &self.queue[best.place];
-                if twin.followed {
-                    let (gain, after_picks, place) = (best.entry.gain, best.entry.after_picks, best.place + 1);
-                    *best = Front { entry: Entry { gain, after_picks, ..self.queue[place].entry }, place };
-                } else {
-                    PeekMut::pop(best);
-                }
-            }
-        }
-    }
-
-    /// Adds all that were neither picked nor dropped to `behind`.
-    fn leave_to(self, behind: &mut Vec<Entry>) {
-        for front in self.heap {
-            let twins = &self.queue[front.place..];
-            let others = twins.iter().take_while(|twin| twin.followed).count();
-            behind.extend(twins[..=others].iter().map(|twin| twin.entry));
-        }
     }
 }
 

@@ -13,6 +13,9 @@ pub const WEIGHT_ONE: u32 = 1 << 31;
 /// How many regions one instance may have: a row keeps its region in 24 bits, the last of which is no region's.
 pub const MAX_REGIONS: usize = (1 << 24) - 1;
 
+/// The family of a candidate that belongs to none, in [`Instance::with_families`].
+pub const NO_FAMILY: u32 = u32::MAX;
+
 /// One signal of a candidate: a region and how well the candidate checks it, packed in four bytes.
 ///
 /// Ordered by region, then level.
@@ -91,6 +94,14 @@ pub enum InstanceError {
         /// The region that does not ascend.
         region: u32,
     },
+    /// There is not one family per candidate.
+    #[error("{found} families for {candidates} candidates; name the family of each, `NO_FAMILY` where it has none")]
+    BadFamilies {
+        /// How many families are named.
+        found: usize,
+        /// How many candidates there are.
+        candidates: usize,
+    },
 }
 
 /// Regions, candidates and signals: the input of [`super::select`].
@@ -102,6 +113,10 @@ pub struct Instance {
     costs_us: Vec<u64>,
     row_starts: Vec<u32>,
     rows: Vec<Row>,
+    /// The family of each candidate, numbered from 0, or [`NO_FAMILY`]; empty where there are none.
+    families: Vec<u32>,
+    /// How many families there are.
+    family_count: u32,
 }
 
 impl Instance {
@@ -133,9 +148,47 @@ impl Instance {
             let (starts, costs, rows) = (row_starts.len(), costs_us.len(), rows.len());
             return Err(InstanceError::BadStarts { starts, costs, rows });
         }
-        let instance = Self { weights, costs_us, row_starts, rows };
+        let instance = Self { weights, costs_us, row_starts, rows, families: Vec::new(), family_count: 0 };
         instance.check_rows()?;
         Ok(instance)
+    }
+
+    /// Joins candidates into families, whose signals on a region count by rank: each further one half.
+    ///
+    /// `family_of` is one per candidate, any number or [`NO_FAMILY`]; candidates of the same number are one family. A
+    /// family of one is none. O(candidates log candidates).
+    ///
+    /// # Errors
+    /// When there is not one family per candidate.
+    pub fn with_families(mut self, family_of: Vec<u32>) -> Result<Self, InstanceError> {
+        if family_of.len() != self.len() {
+            return Err(InstanceError::BadFamilies { found: family_of.len(), candidates: self.len() });
+        }
+        let mut members: Vec<(u32, u32)> = family_of.iter().copied().zip(0u32..).collect();
+        members.retain(|&(family, _)| family != NO_FAMILY);
+        members.sort_unstable();
+        self.families = family_of;
+        self.families.fill(NO_FAMILY);
+        self.family_count = 0;
+        for family in members.chunk_by(|a, b| a.0 == b.0).filter(|family| family.len() > 1) {
+            family.iter().for_each(|&(_, candidate)| self.families[candidate as usize] = self.family_count);
+            self.family_count += 1;
+        }
+        if self.family_count == 0 {
+            self.families = Vec::new();
+        }
+        Ok(self)
+    }
+
+    /// The family of a candidate, below [`Self::family_count`], or [`NO_FAMILY`].
+    #[inline]
+    pub(super) fn family_of(&self, candidate: u32) -> u32 {
+        self.families.get(candidate as usize).copied().unwrap_or(NO_FAMILY)
+    }
+
+    /// How many families of two or more there are.
+    pub(super) fn family_count(&self) -> u32 {
+        self.family_count
     }
 
     fn check_rows(&self) -> Result<(), InstanceError> {
@@ -264,6 +317,17 @@ mod tests {
         assert_eq!(new(&[WEIGHT_ONE], 0, &[0], &[]), Ok(()));
         let above = u64::from(WEIGHT_ONE) + 1;
         assert_eq!(new(&[WEIGHT_ONE, 1], 0, &[0], &[]), Err(InstanceError::WeightsAboveOne { found: above }));
+    }
+
+    #[test]
+    fn families_of_one_are_none() {
+        let four = || Instance::new(vec![], vec![1; 4], vec![0; 5], vec![]).unwrap();
+        let families = |family_of: &[u32]| four().with_families(family_of.to_vec()).map(|four| four.families);
+        assert_eq!(families(&[9, 7, 9, NO_FAMILY]), Ok(vec![0, NO_FAMILY, 0, NO_FAMILY]));
+        assert_eq!(families(&[4_000_000_000, 7, 7, 4_000_000_000]), Ok(vec![1, 0, 0, 1]));
+        assert_eq!(families(&[1, 2, 3, NO_FAMILY]), Ok(vec![]));
+        assert_eq!(families(&[1]), Err(InstanceError::BadFamilies { found: 1, candidates: 4 }));
+        assert_eq!(four().family_of(3), NO_FAMILY);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The budgeted choice: the tests most likely to catch the defect of a change, within a budget of time.
 //!
 //! The problem is the maximization of a monotone submodular function under a knapsack: the utility U(S) = sum_j w_j (1 -
-//! exp(-sum_{i in S} A_ij)) of regions j with weights w_j and candidates i with signals A_ij and costs. [`select`] runs
+//! exp(-sum_{i in S} A_ij)) of regions j with weights w_j and candidates i with signals A_ij and costs, where the signals
+//! of tests of one family count by rank, each further one half (definition and proof: [`family`]). [`select`] runs
 //! cost-benefit greedy with lazy evaluation, never below the best single candidate that fits, and bounds what any other
 //! choice could have reached. Sees ids as positions, weights and costs; never paths or names.
 //!
@@ -17,19 +18,21 @@
 //! KDD 2007, for any monotone submodular function). The certificate of a given selection is far better in practice.
 
 mod bound;
+mod family;
 mod fill;
 mod greedy;
 mod instance;
 mod level;
 mod objective;
 mod selection;
+mod tier;
 
 use std::cmp::Reverse;
 
 use greedy::{Entry, Evaluation, Walk};
 
 pub use greedy::COST_FLOOR_US;
-pub use instance::{Instance, InstanceError, MAX_REGIONS, Row, WEIGHT_ONE, fixed_weights};
+pub use instance::{Instance, InstanceError, MAX_REGIONS, NO_FAMILY, Row, WEIGHT_ONE, fixed_weights};
 pub use level::{CHANCE_ONE, Level};
 pub use objective::{UTILITY_ONE, as_fraction};
 pub use selection::{Pick, Selection};

@@ -1,20 +1,26 @@
-//! The noisy-or utility in fixed point: U(S) = sum_j w_j (1 - exp(-sum_{i in S} A_ij)).
+//! The utility in fixed point: U(S) = sum_j w_j (1 - exp(-sum_f g_jf(S))), where g_jf is what the signals of a family add
+//! up to ([`super::family`]); without families, the noisy-or U(S) = sum_j w_j (1 - exp(-sum_{i in S} A_ij)).
 //!
 //! Each region keeps a residual r_j, the chance that its defect survives all that was picked, in units of 1 / 2^32.
 //! Picking a test multiplies it by the test's committed survival s and rounds down: r' = floor(r s / 2^32), that is
-//! r' = r - ceil(r d / 2^32) with d = 2^32 - s. The gain of a test is sum_j w_j (r_j - r_j').
+//! r' = r - ceil(r d / 2^32) with d = 2^32 - s. The gain of a test is sum_j w_j (r_j - r_j'). A further member of a
+//! family on a region takes the detection d of what it adds to the family's signal, and rounds up.
 //!
 //! - *Nothing overflows.* r <= 2^32 and d < 2^32, so r d + 2^32 - 1 < 2^64. A candidate names a region once and the
 //!   weights sum to at most 2^31, so a gain, and the sum of all gains of a selection, is at most 2^31 2^32 = 2^63.
-//! - *Gains never grow along a selection.* ceil(r d / 2^32) never falls as r grows, residuals never grow, so the gain of
-//!   every candidate never grows as picks are added. This is all that lazy evaluation needs, and it holds exactly: a
-//!   stale gain is an upper bound on the fresh one, to the last bit.
+//! - *Gains never grow along a selection.* ceil(r d / 2^32) never falls as r or d grow, residuals and d never grow, so the
+//!   gain of every candidate never grows as picks are added. This is all that lazy evaluation needs, and it holds
+//!   exactly: a stale gain is an upper bound on the fresh one, to the last bit.
 //! - *The sum telescopes.* The gains of the picks add up to sum_j w_j (2^32 - r_j), exactly.
 //! - *Order shows in the last bits only.* A pick loses less than one unit of a residual to rounding, and later picks
-//!   shrink that loss, so two orders of the same k picks differ by less than k units of 2^-32 in each residual. Utility
-//!   is therefore a function of the order of picking, which is deterministic, and never below its exact value.
+//!   shrink that loss; a further member of a family gives away less than 80 instead. Utility is therefore a function of
+//!   the order of picking, which is deterministic; without families it is never below its exact value, and above it by
+//!   less than a unit of 2^-32 a pick in each residual.
 
-use super::instance::{Instance, Row};
+use std::collections::HashMap;
+
+use super::family::{Ranking, detection_above, detection_below};
+use super::instance::{Instance, NO_FAMILY, Row};
 use super::level::{CHANCE_ONE, SIGNAL_ONE};
 
 /// The utility 1 in fixed point: every region of an instance of weight one checked beyond doubt.
@@ -30,52 +36,104 @@ pub fn as_fraction(utility: u64) -> f64 {
     fraction
 }
 
+/// Which side of its exact value a residual keeps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rounding {
+    /// As stated in the module's head: what decides, and what is printed.
+    Stated,
+    /// At or below the exact value, so that the utility is at or above it.
+    Down,
+    /// At or above the exact value, so that gains are.
+    Up,
+}
+
 /// What is left of each region's defect: the chance that it survives all that was picked so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Residuals {
     left: Vec<u64>,
+    /// Whether a member of each family was picked.
+    touched: Vec<bool>,
+    /// The picked signals of touched families, by family and region.
+    rankings: HashMap<(u32, u32), Ranking>,
 }
 
 impl Residuals {
     /// Nothing picked: every defect survives.
     pub(super) fn untouched(instance: &Instance) -> Self {
-        Self { left: vec![CHANCE_ONE; instance.weights().len()] }
+        Self {
+            left: vec![CHANCE_ONE; instance.weights().len()],
+            touched: vec![false; instance.family_count() as usize],
+            rankings: HashMap::new(),
+        }
     }
 
     /// Forgets all picks.
     pub(super) fn reset(&mut self) {
         self.left.fill(CHANCE_ONE);
+        self.touched.fill(false);
+        self.rankings.clear();
+    }
+
+    /// Whether a member of the candidate's family was picked: if not, candidates of equal rows have equal gains.
+    #[inline]
+    pub(super) fn is_touched(&self, instance: &Instance, candidate: u32) -> bool {
+        !self.touched.is_empty() && self.touched.get(instance.family_of(candidate) as usize).is_some_and(|&yes| yes)
     }
 
     /// The gain of picking a candidate now; at most [`UTILITY_ONE`].
     #[inline]
     pub(super) fn gain(&self, instance: &Instance, candidate: u32) -> u64 {
-        let weights = instance.weights();
-        let gain_on = |row: &Row| {
-            let region = row.region() as usize;
-            u64::from(weights[region]) * drop_up(self.left[region], row.level().detection())
-        };
-        instance.rows_of(candidate).iter().map(gain_on).sum()
+        self.rounded_gain(instance, candidate, Rounding::Stated)
+    }
+
+    /// What the utility gains if the candidate's drops are rounded so.
+    #[inline]
+    pub(super) fn rounded_gain(&self, instance: &Instance, candidate: u32, rounding: Rounding) -> u64 {
+        let rows = instance.rows_of(candidate).iter();
+        if self.is_touched(instance, candidate) {
+            let family = instance.family_of(candidate);
+            return rows.map(|&row| weight_of(instance, row) * self.drop(family, row, rounding)).sum();
+        }
+        let first = |&row: &Row| weight_of(instance, row) * first_drop(self.left[row.region() as usize], row, rounding);
+        rows.map(first).sum()
     }
 
     /// Picks a candidate; returns its gain.
     pub(super) fn pick(&mut self, instance: &Instance, candidate: u32) -> u64 {
-        let weights = instance.weights();
+        self.pick_rounded(instance, candidate, Rounding::Stated)
+    }
+
+    /// Picks a candidate, rounding residuals so; returns its gain.
+    pub(super) fn pick_rounded(&mut self, instance: &Instance, candidate: u32, rounding: Rounding) -> u64 {
+        let family = instance.family_of(candidate);
         let mut gain = 0;
-        for row in instance.rows_of(candidate) {
-            let region = row.region() as usize;
-            let drop = drop_up(self.left[region], row.level().detection());
-            self.left[region] -= drop;
-            gain += u64::from(weights[region]) * drop;
+        for &row in instance.rows_of(candidate) {
+            let drop = self.drop(family, row, rounding);
+            self.left[row.region() as usize] -= drop;
+            gain += weight_of(instance, row) * drop;
+            if family != NO_FAMILY {
+                self.rankings.entry((family, row.region())).or_default().insert(row.level());
+            }
+        }
+        if let Some(touched) = self.touched.get_mut(family as usize) {
+            *touched = true;
         }
         gain
     }
 
-    /// Picks a candidate with residuals rounded up: they stay at or above their exact values, as a bound needs.
-    pub(super) fn pick_rounding_up(&mut self, instance: &Instance, candidate: u32) {
-        for row in instance.rows_of(candidate) {
-            let left = &mut self.left[row.region() as usize];
-            *left -= (*left * u64::from(row.level().detection())) >> 32;
+    /// How far the residual of a row's region falls.
+    fn drop(&self, family: u32, row: Row, rounding: Rounding) -> u64 {
+        let left = self.left[row.region() as usize];
+        let ranking = if family == NO_FAMILY { None } else { self.rankings.get(&(family, row.region())) };
+        let Some(ranking) = ranking else {
+            return first_drop(left, row, rounding);
+        };
+        let growth = ranking.growth(row.level());
+        if rounding == Rounding::Down {
+            drop_up(left, detection_above(growth))
+        } else {
+            // Never above the drop of a first member, whose detection is rounded by another path.
+            drop_down(left, detection_below(growth).min(row.level().detection()))
         }
     }
 
@@ -89,12 +147,15 @@ impl Residuals {
         instance.rows_of(candidate).iter().map(slope_on).sum()
     }
 
-    /// The sum of the slopes of all picks, from their signals by region, rounded down.
+    /// The sum of the slopes of all picks, which these residuals hold, from their signals by region, rounded down.
     pub(super) fn slope_of_picks(&self, instance: &Instance, picks: impl Iterator<Item = u32>) -> u128 {
         let mut signals = vec![0u64; self.left.len()];
-        for row in picks.flat_map(|candidate| instance.rows_of(candidate)) {
+        for row in picks.filter(|&i| instance.family_of(i) == NO_FAMILY).flat_map(|i| instance.rows_of(i)) {
             // One unit below its rounded-up signal no level exceeds its exact one.
             signals[row.region() as usize] += u64::from(row.level().signal_above().saturating_sub(1));
+        }
+        for (&(_, region), ranking) in &self.rankings {
+            signals[region as usize] += ranking.signal_below();
         }
         let regions = instance.weights().iter().zip(&self.left).zip(signals);
         let slope_on =
@@ -112,6 +173,24 @@ impl Residuals {
     pub(super) fn into_inner(self) -> Vec<u64> {
         self.left
     }
+}
+
+#[inline]
+fn weight_of(instance: &Instance, row: Row) -> u64 {
+    u64::from(instance.weights()[row.region() as usize])
+}
+
+/// How far a residual falls under the first of a family, or a candidate without one.
+#[inline]
+fn first_drop(left: u64, row: Row, rounding: Rounding) -> u64 {
+    let detection = row.level().detection();
+    if rounding == Rounding::Up { drop_down(left, detection) } else { drop_up(left, detection) }
+}
+
+/// The same as [`drop_up`], rounded down.
+#[inline]
+fn drop_down(left: u64, factor: u32) -> u64 {
+    (left * u64::from(factor)) >> 32
 }
 
 /// How far a residual falls under a test that detects with chance `factor`: ceil(left * factor / 2^32).

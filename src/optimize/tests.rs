@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod reference;
+
 /// Candidates as (cost, levels by region), level 0 for no row.
 fn instance(weights: &[u32], candidates: &[(u64, Vec<u8>)]) -> Instance {
     let mut rows = Vec::new();
@@ -91,6 +93,24 @@ fn twins_are_not_evaluated_one_by_one() {
 }
 
 #[test]
+fn twins_in_families_are_not_evaluated_one_by_one_either() {
+    let twins = instance(&[WEIGHT_ONE], &vec![(20_000, vec![130]); 20_000]);
+    for size in [2, 100, 20_000] {
+        let families = twins.clone().with_families((0..20_000).map(|i| i / size).collect()).unwrap();
+        let selection = select(&families, &within(2_000_000));
+        assert_eq!(selection.picks.len(), if size == 20_000 { 16 } else { 100 });
+        assert!(selection.evaluations < 8 * 20_000, "{} evaluations", selection.evaluations);
+    }
+}
+
+#[test]
+fn one_of_each_family_comes_first() {
+    let same = vec![(1_000, vec![160]); 6];
+    let families = instance(&[WEIGHT_ONE], &same).with_families(vec![5, 5, 5, NO_FAMILY, 6, 6]).unwrap();
+    assert_eq!(picked(&select(&families, &Options::default())), [0, 3, 4, 1, 5, 2]);
+}
+
+#[test]
 fn a_crowd_of_small_gains_is_not_negligible() {
     let weights = vec![1; 1 << 21];
     let rows = (0..1 << 21).map(|region| Row::new(region, Level::MAX)).collect();
@@ -172,9 +192,19 @@ fn instances(most: usize, least_cost_us: u64) -> impl Strategy<Value = Instance>
     (1..6usize).prop_flat_map(move |regions| {
         let weights = prop::collection::vec(0.0..1.0f64, regions).prop_map(|weights| fixed_weights(&weights));
         let candidate = (cost.clone(), prop::collection::vec(level.clone(), regions));
-        (weights, prop::collection::vec(candidate, 0..most))
-            .prop_map(|(weights, candidates)| instance(&weights, &candidates))
+        (weights, prop::collection::vec((candidate, families()), 0..most), any::<bool>()).prop_map(
+            |(weights, candidates, in_families)| {
+                let (candidates, family_of): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
+                let plain = instance(&weights, &candidates);
+                if in_families { plain.with_families(family_of).unwrap() } else { plain }
+            },
+        )
     })
+}
+
+/// Few families, so that they are large.
+fn families() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(NO_FAMILY), 3 => 0..3u32, 1 => 0..30u32]
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -290,5 +320,6 @@ fn with_a_row_more(given: &Instance, which: prop::sample::Index, level: u8) -> I
         let found = &mut candidates[cell / regions].1[cell % regions];
         *found = if *found == 0 { level } else { *found };
     }
-    instance(given.weights(), &candidates)
+    let family_of = (0..).take(given.len()).map(|candidate| given.family_of(candidate)).collect();
+    instance(given.weights(), &candidates).with_families(family_of).unwrap()
 }
