@@ -7,7 +7,7 @@ use crate::change::{Change, Source};
 use crate::id::{FileId, TestId};
 use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
-use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, Row, fixed_weights};
+use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, fixed_weights};
 use crate::relevance::Relevance;
 use crate::signal;
 
@@ -38,8 +38,10 @@ const SIGNALS_MOST: usize = 1 << 27;
 pub struct Candidates {
     /// The test at each position of the instance.
     pub tests: Vec<TestId>,
-    /// Rows by region of the change, costs, weights.
+    /// Rows by region of the change, costs, weights, families.
     pub instance: Instance,
+    /// The family of each test.
+    families: Vec<u32>,
 }
 
 /// Gathers the tests with a signal on `change`. O(postings log postings).
@@ -124,7 +126,11 @@ impl Gathering<'_> {
         }
         starts.push(position(rows.len()));
         let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
-        Ok(Candidates { tests, instance: Instance::new(fixed_weights(&self.weights), costs, starts, rows)? })
+        let families = tests.iter().map(|&test| Ok(index.family(test)?.unwrap_or(NO_FAMILY)));
+        let families = families.collect::<Result<Vec<u32>, ModelError>>()?;
+        let instance =
+            Instance::new(fixed_weights(&self.weights), costs, starts, rows)?.with_families(families.clone())?;
+        Ok(Candidates { tests, instance, families })
     }
 }
 
@@ -139,16 +145,19 @@ impl Candidates {
     /// # Errors
     /// Never for what [`gather`] gave.
     pub fn without(self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
-        let (mut tests, mut costs, mut starts, mut rows) = (Vec::new(), Vec::new(), vec![0], Vec::new());
+        let (mut tests, mut families, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut starts, mut rows) = (vec![0], Vec::new());
         for (candidate, &test) in (0u32..).zip(&self.tests) {
             if !gone.contains(&test) {
                 tests.push(test);
+                families.push(self.families[candidate as usize]);
                 costs.push(self.instance.costs_us()[candidate as usize]);
                 rows.extend_from_slice(self.instance.rows_of(candidate));
                 starts.push(position(rows.len()));
             }
         }
-        Ok(Self { tests, instance: Instance::new(self.instance.weights().to_vec(), costs, starts, rows)? })
+        let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
+        Ok(Self { tests, instance: instance.with_families(families.clone())?, families })
     }
 }
 

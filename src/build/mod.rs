@@ -20,7 +20,7 @@ use crate::model::names::{REF_BYTES, RawRef};
 use crate::model::record::link_outer;
 use crate::model::root::Root;
 use crate::model::{
-    FileRecord, Posting, RawFeature, RunFact, Stamp, SymbolRecord, TestRecord, chunk, facts, names, probe,
+    FileRecord, NO_FAMILY, Posting, RawFeature, RunFact, Stamp, SymbolRecord, TestRecord, chunk, facts, names, probe,
     quantize_count,
 };
 use crate::observation::{FileFacts, FileKey, LineSet, Observations, TestFacts, TestKey};
@@ -77,6 +77,7 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
         (Kind::Vocabulary, vocabulary.buckets),
         (Kind::WordPostings, vocabulary.postings),
         (Kind::WordCounts, vocabulary.counts),
+        (Kind::FamilyOf, family_of(seen, &order)),
     ];
     assemble(&archive, &sections)
 }
@@ -280,4 +281,27 @@ fn suffixes(paths: &[&str]) -> Vec<u8> {
     let mut files: Vec<u32> = (0..count(paths.len())).collect();
     files.sort_unstable_by(|&a, &b| paths[a as usize].bytes().rev().cmp(paths[b as usize].bytes().rev()));
     chunk::encode(&files)
+}
+
+/// The family of each test by position: those of a declared family, and otherwise those whose ids differ after the first
+/// bracket alone. Numbered by their first members; a test without another member has none.
+fn family_of(seen: &Observations, order: &Order<'_>) -> Vec<u8> {
+    let key = |&test: &TestKey| {
+        let declared = seen.tests()[test.0 as usize].family.as_deref().map(|family| (true, family));
+        declared.or_else(|| seen.test_name(test).split_once('[').map(|(name, _)| (false, name)))
+    };
+    let mut members: HashMap<(bool, &str), u32> = HashMap::new();
+    for key in order.tests.iter().filter_map(key) {
+        *members.entry(key).or_default() += 1;
+    }
+    let mut numbers: HashMap<(bool, &str), u32> = HashMap::new();
+    let number = |test: &TestKey| match key(test).filter(|key| members[key] > 1) {
+        Some(key) => {
+            let next = count(numbers.len());
+            *numbers.entry(key).or_insert(next)
+        }
+        None => NO_FAMILY,
+    };
+    let families: Vec<u32> = order.tests.iter().map(number).collect();
+    chunk::encode(&families)
 }

@@ -133,8 +133,8 @@ fn sections_that_do_not_fit_are_refused() {
     assert!(broken(&|bytes| put_u64(bytes, entry(12) + 16, u64::MAX)).starts_with("section 13 is outside the file"));
     assert!(broken(&|bytes| put_u64(bytes, entry(12) + 8, u64::MAX - 63)).starts_with("section 13 is outside"));
     assert!(broken(&|bytes| put_u32(bytes, entry(3), 3)).starts_with("section 3 is out of order"));
-    assert!(broken(&|bytes| put_u32(bytes, entry(15), 17)).starts_with("section 17 is unknown to this build"));
-    assert!(broken(&|bytes| put_u32(bytes, 12, 15)).starts_with("section 16 is missing"));
+    assert!(broken(&|bytes| put_u32(bytes, entry(16), 18)).starts_with("section 18 is unknown to this build"));
+    assert!(broken(&|bytes| put_u32(bytes, 12, 16)).starts_with("section 17 is missing"));
     assert!(broken(&|bytes| put_u32(bytes, 12, 257)).contains("more than 256 sections"));
     assert!(broken(&|bytes| put_u32(bytes, 12, 0)).starts_with("section 1 is missing"));
 }
@@ -171,7 +171,7 @@ fn unknown_sections_are_skipped_where_they_are_optional() {
     let index = Index::open(&bytes[..]).unwrap();
     assert!(index.find_file("src/a.py").unwrap().is_some());
     index.verify(|_, _| ()).unwrap();
-    assert!(refusal(&with_section(17)).starts_with("section 17 is unknown to this build and not optional"));
+    assert!(refusal(&with_section(18)).starts_with("section 18 is unknown to this build and not optional"));
     let mut flipped = bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
     assert!(Index::open(&flipped[..]).unwrap().verify(|_, _| ()).is_err());

@@ -35,6 +35,9 @@ const FEATURE_CHECKSUM_AT: usize = FEATURE_BYTES - 4;
 /// Flag of a [`RawFeature`]: some input declared its weight.
 const WEIGHT_DECLARED: u32 = 1;
 
+/// The stored family of a test that has none.
+pub(crate) const NO_FAMILY: u32 = u32::MAX;
+
 /// A declared feature as it lies in the features section.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
@@ -126,7 +129,12 @@ impl<D: AsRef<[u8]>> Index<D> {
         self.files_table()?;
         self.features_table()?;
         self.word_counts()?;
+        self.families()?;
         Ok(())
+    }
+
+    fn families(&self) -> Result<Chunks<'_>, ModelError> {
+        Chunks::new(Kind::FamilyOf.name(), self.section(Kind::FamilyOf), self.root.tests)
     }
 
     fn word_counts(&self) -> Result<Chunks<'_>, ModelError> {
@@ -430,6 +438,16 @@ impl<D: AsRef<[u8]>> Index<D> {
         mut visit: impl FnMut(Word, PostingList<'a>) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
         vocabulary::each(self.section(Kind::Vocabulary), |raw| visit(raw.word(), self.word_list(&raw.list)?))
+    }
+
+    /// The number of a test's family, declared or the group of its parametrization; `None` where it has no other member.
+    ///
+    /// # Errors
+    /// If its chunk is damaged, or there is no such test.
+    pub fn family(&self, test: TestId) -> Result<Option<u32>, ModelError> {
+        let family = self.families()?.get(test.0)?;
+        let family = family.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
+        Ok(Some(family).filter(|&family| family != NO_FAMILY))
     }
 
     /// How many words a test has, with their repeats.

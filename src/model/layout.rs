@@ -69,11 +69,13 @@ pub enum Kind {
     WordPostings = 15,
     /// How many words each test has: checked chunks of `u32`.
     WordCounts = 16,
+    /// The family of each test, declared or a parametrization group: checked chunks of `u32`.
+    FamilyOf = 17,
 }
 
 impl Kind {
     /// Every kind, ascending.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Kind::TestNames,
         Kind::Costs,
         Kind::Facts,
@@ -90,6 +92,7 @@ impl Kind {
         Kind::Vocabulary,
         Kind::WordPostings,
         Kind::WordCounts,
+        Kind::FamilyOf,
     ];
 
     /// The name that errors and `inspect` use.
@@ -111,6 +114,7 @@ impl Kind {
             Kind::Vocabulary => "vocabulary",
             Kind::WordPostings => "word postings",
             Kind::WordCounts => "word counts",
+            Kind::FamilyOf => "family of each test",
         }
     }
 }

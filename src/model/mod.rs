@@ -25,8 +25,8 @@ pub(crate) mod vocabulary;
 
 pub use error::ModelError;
 pub use facts::{RunFact, TestRecord};
-pub(crate) use index::RawFeature;
 pub use index::{Feature, FileView, Index, PathMatch};
+pub(crate) use index::{NO_FAMILY, RawFeature};
 pub use layout::{Extent, Kind, Preamble, Section, VERSION};
 pub use postings::{Encoding, Posting, PostingList};
 pub use record::{ArchivedSymbolRecord, FileRecord, LineRun, Stamp, SymbolRecord, dequantize_count, quantize_count};

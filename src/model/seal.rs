@@ -25,7 +25,7 @@ pub(crate) fn seal(file: &mut [u8]) {
     let root = rkyv::access::<ArchivedRoot, Failure>(preamble.root.of(file))
         .and_then(rkyv::deserialize::<Root, Failure>)
         .unwrap_or_default();
-    for kind in [Kind::Costs, Kind::Suffixes, Kind::Probe, Kind::WordCounts] {
+    for kind in [Kind::Costs, Kind::Suffixes, Kind::Probe, Kind::WordCounts, Kind::FamilyOf] {
         seal_lines(part_mut(file, preamble.extent(kind)), LINE_BYTES);
     }
     // The records hold references to lists, so these come first; the table of files refers to the records.
