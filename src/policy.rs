@@ -1,5 +1,9 @@
 //! When a selection must not be trusted, and what the answer is then.
 
+use crate::change::Change;
+use crate::diff::Diff;
+use crate::optimize::Instance;
+
 /// The share of the suite above which running all of it is wiser than running what is impacted.
 pub const THRESHOLD: f64 = 0.4;
 
@@ -91,6 +95,23 @@ pub enum Status {
     NothingFits,
     /// No evidence ranks any test for this change.
     UnknownChange,
+}
+
+impl Status {
+    /// The status of a selection of so many tests, of these candidates for a change that was read from `diff`.
+    pub fn of(diff: &Diff<'_>, change: &Change, candidates: &Instance, selected: usize) -> Self {
+        if diff.files.is_empty() {
+            Self::EmptyDiff
+        } else if selected > 0 {
+            Self::Selected
+        } else if candidates.cheapest_useful_cost_us().is_some() {
+            Self::NothingFits
+        } else if change.is_empty() {
+            Self::NothingRelevant
+        } else {
+            Self::UnknownChange
+        }
+    }
 }
 
 #[cfg(test)]

@@ -151,6 +151,11 @@ impl Change {
         Ok(tally.into_change())
     }
 
+    /// Whether nothing changed that a test could see.
+    pub fn is_empty(&self) -> bool {
+        self.regions.is_empty() && self.unmapped.is_empty()
+    }
+
     /// The share of the change that no region knows.
     pub fn unmapped_weight(&self) -> f64 {
         self.unmapped.iter().map(|part| part.weight).sum()

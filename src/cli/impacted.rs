@@ -123,8 +123,7 @@ fn find(
     let tests = candidate::impacted(&model.index, &change).map_err(failed)?;
     report.impacted_count = tests.len();
     report.p = tests.len() as f64 / f64::from(report.total_in_map);
-    let nothing_visible = change.regions.is_empty() && change.unmapped.is_empty();
-    if tests.is_empty() && !nothing_visible {
+    if tests.is_empty() && !change.is_empty() {
         return Ok(Some(FullRun::NothingSelected));
     }
     if report.p > report.threshold {

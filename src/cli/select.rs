@@ -155,10 +155,9 @@ fn choose(
             selection.picks.iter().map(|pick| candidates.tests[pick.candidate as usize]).collect();
         let named = still_there(model, &picked, tree.as_deref_mut(), &mut gone)?;
         if named.len() == picked.len() {
-            // Nothing changed that a test could see, or nothing changed at all: then nothing is near it.
-            let is_visible = !change.regions.is_empty() || !change.unmapped.is_empty();
             let left_us = budget_us.saturating_sub(selection.cost_us());
-            let filled = match args.fill && is_visible {
+            // Nothing is near a change that is none.
+            let filled = match args.fill && !change.is_empty() {
                 true => fill(model, change, relevance, &picked, left_us, tree, &mut gone)?,
                 false => Vec::new(),
             };
@@ -259,26 +258,12 @@ impl Report<'_> {
         }
     }
 
-    fn status(&self) -> Status {
-        if self.diff.files.is_empty() {
-            Status::EmptyDiff
-        } else if !self.choice.named.is_empty() || !self.choice.filled.is_empty() {
-            Status::Selected
-        } else if self.choice.candidates.instance.cheapest_useful_cost_us().is_some() {
-            Status::NothingFits
-        } else if self.change.regions.is_empty() && self.change.unmapped.is_empty() {
-            Status::NothingRelevant
-        } else {
-            Status::UnknownChange
-        }
-    }
-
     /// The figures, and the line that says what they come to.
     fn make(&self, changed_since: usize) -> (SelectReport, String) {
         let selection = &self.choice.selection;
         let root = self.model.index.root();
         let tests = self.tests();
-        let status = self.status();
+        let status = Status::of(self.diff, self.change, &self.choice.candidates.instance, tests.len());
         // An empty change carries no risk; any other carries what its tests do not catch.
         let utility = as_fraction(selection.utility);
         let risk = |caught: f64| if status == Status::EmptyDiff { 0.0 } else { 1.0 - caught };
