@@ -122,32 +122,34 @@ impl fmt::Display for Note {
         match self {
             Self::PartialCoverage { inputs, recorded, known } => {
                 let inputs: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
-                write!(f, "{} hold coverage of {recorded} of {known} known tests", inputs.join(", "))
+                write!(f, "coverage of {recorded} of {known} known tests in {}", inputs.join(", "))
             }
-            Self::NoCost { tests, known } => write!(f, "{tests} of {known} tests have no cost and get the median"),
+            Self::NoCost { tests, known } => write!(f, "no cost for {tests} of {known} tests, taken as the median"),
             Self::ZeroCosts { tests, known } => {
-                write!(f, "{tests} of {known} tests have a cost of zero in every input")
+                write!(f, "a cost of zero in every input for {tests} of {known} tests")
             }
             Self::GuessedIds { input, cases, example } => write!(
                 f,
-                "`{input}`: {cases} cases match no test of another input; their ids follow the report's convention (`{example}`)"
+                "`{input}`: no test of another input matches {cases} of its cases; ids by the report's convention (`{example}`)"
             ),
             Self::UnmatchedCases { input, cases, example } => write!(
                 f,
-                "`{input}`: {cases} cases fit several known tests or none and were left out (`{example}`); a report with `file` attributes (junit_family = xunit1) says which"
+                "`{input}`: left out {cases} of its cases, for fitting several known tests or none (`{example}`); a report with `file` attributes (junit_family = xunit1) says which"
             ),
             Self::OutsideRoot { input, files, example } => {
-                write!(f, "`{input}`: {files} files outside the root were left out (`{example}`)")
+                write!(f, "`{input}`: left out {files} of its files, for lying outside the root (`{example}`)")
             }
             Self::NoSpan { input, tags } => {
-                write!(f, "`{input}`: {tags} tags without an end were left out; run ctags with --fields=+ne")
+                write!(f, "`{input}`: left out {tags} of its tags, for having no end; run ctags with --fields=+ne")
             }
-            Self::SameName { symbols } => write!(f, "{symbols} symbols share a name with another of their file"),
+            Self::SameName { symbols } => {
+                write!(f, "symbols of one name in one file, beyond the first of each: {symbols}")
+            }
             Self::UnnamedRecords { input, records } => {
-                write!(f, "`{input}`: {records} records without a test name were left out")
+                write!(f, "`{input}`: left out {records} of its records, for naming no test")
             }
             Self::SkippedFiles { input, files, reason } => {
-                write!(f, "`{input}`: {files} files were left out: {reason}")
+                write!(f, "`{input}`: left out {files} of its files: {reason}")
             }
             Self::UnknownFields { input, fields } => write!(f, "`{input}`: not used: {}", fields.join(", ")),
             Self::FirstHitForced { input } => {
@@ -155,10 +157,10 @@ impl fmt::Display for Note {
             }
             Self::DottedContexts { input, contexts, example } => write!(
                 f,
-                "`{input}`: {contexts} contexts are dotted names (`{example}`) that pytest does not take; record with --cov-context=test"
+                "`{input}`: pytest does not take {contexts} of its contexts, which are dotted names (`{example}`); record with --cov-context=test"
             ),
             Self::UnlistedFeatures { input, features, example } => {
-                write!(f, "`{input}`: {features} signals are on features that `features` does not list (`{example}`)")
+                write!(f, "`{input}`: `features` does not list {features} of the features with a signal (`{example}`)")
             }
         }
     }
