@@ -180,23 +180,33 @@ fn context<D: AsRef<[u8]>>(views: &mut Views<'_, D>, change: &Change) -> Result<
     Ok(lines.into_iter().map(|((file, block), lines)| (file, block, weight(lines))).collect())
 }
 
+/// How many impacted tests are gathered before those that repeat are joined.
+const JOIN_FROM: usize = 1 << 20;
+
 /// Every test with a signal on a region of `change`, ascending.
 ///
 /// # Errors
 /// If a list that the change touches is damaged.
 pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec<TestId>, ModelError> {
-    let mut tests = BTreeSet::new();
+    let mut tests: Vec<TestId> = Vec::new();
     let mut views = Views { index, last: None };
+    let mut join_from = JOIN_FROM;
     for region in &change.regions {
         match &region.source {
             Source::Tests(changed) => tests.extend(changed),
-            Source::Feature(feature) => index.feature(*feature)?.list.for_each(|posting| {
-                tests.insert(posting.test);
-            })?,
+            Source::Feature(feature) => index.feature(*feature)?.list.for_each(|posting| tests.push(posting.test))?,
             source => tests.extend(shares(&mut views, source)?.into_iter().map(|(test, _)| test)),
         }
+        // Large lists repeat each other: joined now and then, so that memory is for tests, not for postings.
+        if tests.len() >= join_from {
+            tests.sort_unstable();
+            tests.dedup();
+            join_from = JOIN_FROM.max(tests.len() * 2);
+        }
     }
-    Ok(tests.into_iter().collect())
+    tests.sort_unstable();
+    tests.dedup();
+    Ok(tests)
 }
 
 /// The files of a change, one at a time: regions are sorted by file, and a record is checked as a whole when it is
