@@ -29,7 +29,7 @@ pub(super) fn fill(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64, e
     drop_used(walk, &mut pool, seen_picks);
     for entry in &pool {
         if walk.fits(entry.cost_us) {
-            walk.take(entry);
+            walk.take(entry.candidate);
         }
     }
 }

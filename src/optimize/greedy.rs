@@ -49,13 +49,18 @@ impl Entry {
 impl Ord for Entry {
     /// Gain per floored cost, then gain, then lower cost, then lower position.
     fn cmp(&self, other: &Self) -> Ordering {
-        let ratio_terms = |a: &Self, b: &Self| u128::from(a.gain) * u128::from(b.cost_us.max(COST_FLOOR_US));
+        let ratio_terms = |a: &Self, b: &Self| u128::from(a.gain) * u128::from(floored(b.cost_us));
         ratio_terms(self, other)
             .cmp(&ratio_terms(other, self))
             .then_with(|| self.gain.cmp(&other.gain))
             .then_with(|| other.cost_us.cmp(&self.cost_us))
             .then_with(|| other.candidate.cmp(&self.candidate))
     }
+}
+
+/// What gain per cost divides by.
+pub(super) fn floored(cost_us: u64) -> u64 {
+    cost_us.max(COST_FLOOR_US)
 }
 
 impl PartialOrd for Entry {
@@ -88,11 +93,12 @@ impl<'a> Walk<'a> {
         Self { instance, residuals, left_us: budget_us, picks: Vec::new(), evaluations: 0 }
     }
 
-    /// Forgets all picks; evaluations stay counted.
-    pub(super) fn restart(&mut self, budget_us: u64) {
+    /// Forgets all picks but the first `kept`; evaluations stay counted.
+    pub(super) fn restart(&mut self, budget_us: u64, kept: usize) {
         self.forget_gains();
         self.left_us = budget_us;
-        self.picks.clear();
+        let picks = std::mem::take(&mut self.picks);
+        picks.into_iter().take(kept).for_each(|candidate| self.take(candidate));
     }
 
     /// Keeps the picks and their cost, but takes every region for unchecked again.
@@ -119,10 +125,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Picks a candidate.
-    pub(super) fn take(&mut self, entry: &Entry) {
-        self.residuals.pick(self.instance, entry.candidate);
-        self.left_us -= entry.cost_us;
-        self.picks.push(entry.candidate);
+    pub(super) fn take(&mut self, candidate: u32) {
+        self.residuals.pick(self.instance, candidate);
+        self.left_us -= self.instance.costs_us()[candidate as usize];
+        self.picks.push(candidate);
+    }
+
+    /// What of a pool is not picked.
+    pub(super) fn without_picks(&self, pool: &[Entry]) -> Vec<Entry> {
+        let mut picked = self.picks.clone();
+        picked.sort_unstable();
+        pool.iter().filter(|entry| picked.binary_search(&entry.candidate).is_err()).copied().collect()
     }
 
     /// Whether a cost fits in what is left of the budget.
@@ -145,9 +158,9 @@ impl<'a> Walk<'a> {
         self.evaluations
     }
 
-    /// The utility of what was picked since gains were last forgotten.
-    pub(super) fn utility(&self) -> u64 {
-        self.residuals.utility(self.instance)
+    /// Counts gains that were computed elsewhere.
+    pub(super) fn count_evaluations(&mut self, gains: usize) {
+        self.evaluations += gains as u64;
     }
 
     /// Marks gains that were computed with nothing picked as fresh, after gains were forgotten.
@@ -234,7 +247,7 @@ pub(super) fn plain(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64) 
         let Some((position, &best)) = pool.iter().enumerate().max_by_key(|&(_, entry)| entry) else {
             return;
         };
-        walk.take(&best);
+        walk.take(best.candidate);
         pool.swap_remove(position);
     }
 }

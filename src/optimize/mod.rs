@@ -2,8 +2,8 @@
 //!
 //! The problem is the maximization of a monotone submodular function under a knapsack: the utility U(S) = sum_j w_j (1 -
 //! exp(-sum_{i in S} A_ij)) of regions j with weights w_j and candidates i with signals A_ij and costs, where the signals
-//! of tests of one family count by rank, each further one half (definition and proof: [`family`]). [`select`] runs
-//! cost-benefit greedy with lazy evaluation, never below the best single candidate that fits, and bounds what any other
+//! of tests of one family count by rank, each further one half (definition and proof in `family`). [`select`] runs
+//! cost-benefit greedy with lazy evaluation, against the best completion of each of its prefixes, and bounds what any other
 //! choice could have reached. Sees ids as positions, weights and costs; never paths or names.
 //!
 //! Invariants:
@@ -12,12 +12,14 @@
 //! - Lazy evaluation picks exactly what plain greedy picks ([`select_plain`]), in the same order.
 //! - No selection within the budget has a utility above [`Selection::upper_bound`].
 //!
-//! **Guarantee.** Where every cost is at least [`COST_FLOOR_US`], the utility is at least (1 - 1/e) / 2 = 0.316 of the
-//! best possible, less what [`NEGLIGIBLE_SHIFT`] leaves out: the better of cost-benefit greedy and the best single
-//! element (Khuller, Moss and Naor 1999 for coverage; Leskovec et al., "Cost-effective outbreak detection in networks",
-//! KDD 2007, for any monotone submodular function). The certificate of a given selection is far better in practice.
+//! **Guarantee.** Where every cost is at least [`COST_FLOOR_US`], the utility is at least half of the best possible, less
+//! what [`NEGLIGIBLE_SHIFT`] leaves out and the last bits: cost-benefit greedy (Leskovec et al., "Cost-effective outbreak
+//! detection in networks", KDD 2007) with the best completion of each prefix (`completion`; Yaroslavtsev, Zhou and
+//! Avdiukhin 2020). Whatever the costs, it is never below cost-benefit greedy alone, nor below the best single candidate.
+//! The certificate of a given selection is far better in practice.
 
 mod bound;
+mod completion;
 mod family;
 mod fill;
 mod greedy;
@@ -27,9 +29,7 @@ mod objective;
 mod selection;
 mod tier;
 
-use std::cmp::Reverse;
-
-use greedy::{Entry, Evaluation, Walk};
+use greedy::{Evaluation, Walk};
 
 pub use greedy::COST_FLOOR_US;
 pub use instance::{Instance, InstanceError, MAX_REGIONS, NO_FAMILY, Row, WEIGHT_ONE, fixed_weights};
@@ -75,24 +75,23 @@ fn select_by(instance: &Instance, options: &Options, evaluation: Evaluation) -> 
     let reach = bound::reach(instance, budget_us);
     let mut walk = Walk::new(instance, budget_us);
     let pool = walk.score_all(options.candidates);
-    let by_gain = |entry: &Entry| (entry.gain, Reverse(entry.cost_us), Reverse(entry.candidate));
-    let best_single = pool.iter().copied().max_by_key(by_gain);
-    let Some(best_single) = best_single else {
+    let Some(greatest_gain) = pool.iter().map(|entry| entry.gain).max() else {
         return Selection::new(instance, budget_us, &[], 0, &reach, walk.evaluations());
     };
-    let negligible = (reach.fitting >> NEGLIGIBLE_SHIFT).clamp(1, best_single.gain);
-    let background = if options.fill { pool.clone() } else { Vec::new() };
+    let negligible = (reach.fitting >> NEGLIGIBLE_SHIFT).clamp(1, greatest_gain);
+    let background = pool.clone();
     evaluation(&mut walk, pool, negligible);
-    if best_single.gain > walk.utility() {
-        // What the best single leaves of the budget is spent as before: a selection that holds it is no worse than it.
-        walk.restart(budget_us);
-        let mut pool = walk.score_all(options.candidates);
-        pool.retain(|entry| entry.candidate != best_single.candidate);
-        walk.take(&best_single);
-        evaluation(&mut walk, pool, negligible);
+    if let Some(completion) = completion::best(&mut walk, &background, budget_us) {
+        walk.restart(budget_us, completion.prefix);
+        walk.take(completion.candidate);
+        // What it leaves of the budget is spent as before.
+        let rest = walk.without_picks(&background);
+        evaluation(&mut walk, rest, negligible);
     }
     let foreground = walk.picks().len();
-    fill::fill(&mut walk, background, negligible, evaluation);
+    if options.fill {
+        fill::fill(&mut walk, background, negligible, evaluation);
+    }
     Selection::new(instance, budget_us, walk.picks(), foreground, &reach, walk.evaluations())
 }
 

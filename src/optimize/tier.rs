@@ -66,7 +66,7 @@ impl Tier {
                 walk.refresh(&mut entry);
                 self.replace_best(Front { entry, ..best });
             } else {
-                walk.take(&entry);
+                walk.take(entry.candidate);
                 if place + 1 < self.runs[run + 1].start {
                     let twin = entry.succeeded_by(&self.queue[place + 1]);
                     self.replace_best(Front { entry: twin, place: place + 1, run, herald: false });
@@ -108,23 +108,26 @@ impl Tier {
 /// Sorts entries into runs; the last run is an empty one at the end.
 fn in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>) -> (Vec<Entry>, Vec<Run>) {
     let instance = walk.instance();
-    let by_rows = |entry: &Entry| (instance.rows_of(entry.candidate), walk.is_touched(entry.candidate));
-    let family_of = |entry: &Entry| instance.family_of(entry.candidate);
+    let rows_of = |entry: &Entry| instance.rows_of(entry.candidate);
+    // A touched family goes on alone.
+    let family_of = |entry: &Entry| (walk.is_touched(entry.candidate), instance.family_of(entry.candidate));
     let by_cost = |entry: &Entry| (entry.cost_us, entry.candidate);
-    let in_run = |a: &Entry, b: &Entry| family_of(a) != NO_FAMILY && family_of(a) == family_of(b);
     entries.sort_unstable_by(|a, b| {
-        let by_family = || family_of(a).cmp(&family_of(b));
-        by_rows(a).cmp(&by_rows(b)).then_with(by_family).then_with(|| by_cost(a).cmp(&by_cost(b)))
+        let by_rows = rows_of(a).cmp(rows_of(b));
+        by_rows.then_with(|| family_of(a).cmp(&family_of(b))).then_with(|| by_cost(a).cmp(&by_cost(b)))
     });
+    let in_run = |a: &Entry, b: &Entry| family_of(a).1 != NO_FAMILY && family_of(a) == family_of(b);
     let mut queue = Vec::with_capacity(entries.len());
-    let mut runs = Vec::new();
-    for twins in entries.chunk_by(|a, b| by_rows(a) == by_rows(b)) {
-        let mut group: Vec<&[Entry]> = twins.chunk_by(in_run).collect();
-        group.sort_unstable_by_key(|run| by_cost(&run[0]));
-        for (order, run) in group.into_iter().enumerate() {
-            // A touched family goes on alone.
-            runs.push(Run { start: queue.len(), waits: order > 0 && !walk.is_touched(run[0].candidate) });
+    let mut runs = Vec::with_capacity(entries.len() + 1);
+    let mut twins: Vec<&[Entry]> = Vec::new();
+    for same_rows in entries.chunk_by(|a, b| rows_of(a) == rows_of(b)) {
+        twins.extend(same_rows.chunk_by(in_run));
+        twins.sort_unstable_by_key(|run| (!walk.is_touched(run[0].candidate), by_cost(&run[0])));
+        let mut waits = false;
+        for run in twins.drain(..) {
+            runs.push(Run { start: queue.len(), waits });
             queue.extend_from_slice(run);
+            waits = !walk.is_touched(run[0].candidate);
         }
     }
     runs.push(Run { start: queue.len(), waits: false });

@@ -90,6 +90,13 @@ proptest! {
     }
 
     #[test]
+    fn half_of_the_optimum_is_reached(instance in instances(11, COST_FLOOR_US), budget_us in 0..100_000u64) {
+        let found = as_fraction(select(&instance, &within(budget_us)).utility);
+        // What is left out as negligible is below 2^-20 a candidate.
+        prop_assert!(found >= exact_optimum(&instance, budget_us) / 2.0 - 11.0 * 2f64.powi(-20));
+    }
+
+    #[test]
     fn families_only_take_away(instance in instances(30, 0)) {
         let plain = instance.clone().with_families(vec![NO_FAMILY; instance.len()]).unwrap();
         let all: Vec<u32> = (0..u32::try_from(instance.len()).unwrap()).collect();

@@ -1,0 +1,115 @@
+//! Greedy+max: the best prefix of a greedy run with one more candidate.
+//!
+//! Cost-benefit greedy may fill the budget with crumbs and leave no room for the one candidate that matters. The better of
+//! greedy and the best "prefix and one more that still fits" is at least half of the best possible (Yaroslavtsev, Zhou
+//! and Avdiukhin, "Bring your own greedy+max: near-optimal 1/2-approximations for submodular knapsack", AISTATS 2020).
+//! The empty prefix stands for the best single candidate.
+//!
+//! All prefixes cost one evaluation a candidate at most: the utility is monotone, so that with candidate v the last prefix
+//! that leaves room for v is the best one. Most candidates need none, for three bounds on what v could gain there:
+//! - it has to gain more than all later picks together, and gains never grow from nothing picked on;
+//! - nor can its gain per cost exceed that of the pick that greedy preferred to it there;
+//! - what still fits after all picks was left out as negligible.
+//!
+//! The bounds are exact, but for the last: what it skips is below the negligible gain.
+
+use std::cmp::Reverse;
+
+use super::greedy::{Entry, Walk, floored};
+use super::instance::Instance;
+use super::objective::Residuals;
+
+/// What to pick instead: so many of the picks, then a candidate.
+pub(super) struct Completion {
+    pub(super) prefix: usize,
+    pub(super) candidate: u32,
+}
+
+/// The moment before a pick.
+struct Moment {
+    left_us: u64,
+    /// What another candidate has to gain more than.
+    needed: u64,
+    /// The pick's gain and cost.
+    gain: u64,
+    cost_us: u64,
+}
+
+/// The best completion of a prefix of the picks of `walk`, which began with `pool`, if it is better than all picks.
+pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry], budget_us: u64) -> Option<Completion> {
+    let instance = walk.instance();
+    let moments = moments(instance, walk.picks(), budget_us);
+    let mut tried: Vec<(usize, Entry)> = Vec::new();
+    let least_needed = least_needed_by_size(&moments);
+    for entry in pool {
+        if entry.gain > least_needed[size(entry.cost_us)] {
+            tried.extend(moment_to_try(&moments, walk, entry).map(|moment| (moment, *entry)));
+        }
+    }
+    let mut picked = walk.picks().to_vec();
+    picked.sort_unstable();
+    tried.retain(|(_, entry)| picked.binary_search(&entry.candidate).is_err());
+    tried.sort_unstable_by_key(|&(moment, entry)| (moment, entry.candidate));
+    let mut residuals = Residuals::untouched(instance);
+    let (mut prefix, mut utility) = (0, 0);
+    // The best single, whatever the bounds left out: no selection is below it, to the last bit.
+    let single = pool.iter().map(|entry| (key(entry.gain, entry), 0)).max();
+    let mut found = single.filter(|(key, _)| key.0 > moments.first().map_or(0, |first| first.needed));
+    for (moment, entry) in &tried {
+        while prefix < *moment {
+            utility += residuals.pick(instance, walk.picks()[prefix]);
+            prefix += 1;
+        }
+        let gain = residuals.gain(instance, entry.candidate);
+        if gain > moments[prefix].needed {
+            found = found.max(Some((key(utility + gain, entry), prefix)));
+        }
+    }
+    walk.count_evaluations(tried.len());
+    found.map(|((.., Reverse(candidate)), prefix)| Completion { prefix, candidate })
+}
+
+/// The greatest utility, then the lower cost, then the lower position.
+fn key(utility: u64, entry: &Entry) -> (u64, Reverse<u64>, Reverse<u32>) {
+    (utility, Reverse(entry.cost_us), Reverse(entry.candidate))
+}
+
+/// The last prefix that leaves room for a candidate, if it could be better there than all later picks.
+fn moment_to_try(moments: &[Moment], walk: &Walk<'_>, entry: &Entry) -> Option<usize> {
+    if walk.fits(entry.cost_us) {
+        return None;
+    }
+    let last = moments.partition_point(|moment| moment.left_us >= entry.cost_us).checked_sub(1)?;
+    let Moment { needed, gain, cost_us, .. } = moments[last];
+    let most_gained = u128::from(gain) * u128::from(floored(entry.cost_us));
+    let may_lead = entry.gain > needed && most_gained > u128::from(needed) * u128::from(floored(cost_us));
+    may_lead.then_some(last)
+}
+
+fn moments(instance: &Instance, picks: &[u32], budget_us: u64) -> Vec<Moment> {
+    let mut residuals = Residuals::untouched(instance);
+    let (mut left_us, mut utility) = (budget_us, 0);
+    let mut moments = Vec::with_capacity(picks.len());
+    for &candidate in picks {
+        let (gain, cost_us) = (residuals.pick(instance, candidate), instance.costs_us()[candidate as usize]);
+        moments.push(Moment { left_us, needed: utility, gain, cost_us });
+        left_us -= cost_us;
+        utility += gain;
+    }
+    moments.iter_mut().for_each(|moment| moment.needed = utility - moment.needed);
+    moments
+}
+
+/// By [`size`], what the smallest cost of the size has to gain more than: greater ones fit in earlier prefixes only.
+fn least_needed_by_size(moments: &[Moment]) -> [u64; 65] {
+    let mut needed = [u64::MAX; 65];
+    for moment in moments {
+        needed[..=size(moment.left_us)].fill(moment.needed);
+    }
+    needed
+}
+
+/// The number of bits of a cost.
+fn size(cost_us: u64) -> usize {
+    cost_us.checked_ilog2().map_or(0, |log| log as usize + 1)
+}
