@@ -115,6 +115,8 @@ impl Relevance {
         let root = index.root();
         let tests = f64::from(root.tests);
         let mean = (root.word_total as f64 / tests.max(1.0)).max(1.0);
+        let counts: [f64; 256] = std::array::from_fn(|byte| dequantize_count(u8::try_from(byte).unwrap_or(u8::MAX)));
+        let mut lengths = index.word_counts()?.reader();
         for &(word, weight) in &query.words {
             let Some(list) = index.word(word)? else { continue };
             let holders = f64::from(list.count());
@@ -122,11 +124,12 @@ impl Relevance {
             let gain = idf * libm::log1p(weight) * (K1 + 1.0);
             let mut failed = Ok(());
             list.for_each(|posting| {
-                let count = dequantize_count(posting.signal);
-                match index.word_count(posting.test) {
-                    Ok(words) => {
+                let count = counts[usize::from(posting.signal)];
+                match lengths.get(posting.test.0) {
+                    Ok(length) => {
+                        let length = f64::from(length.unwrap_or(0));
                         let score = found.scores.at(posting.test);
-                        *score += gain * count / (count + K1 * (1.0 - B + B * f64::from(words) / mean));
+                        *score += gain * count / (count + K1 * (1.0 - B + B * length / mean));
                         found.most = found.most.max(*score);
                     }
                     Err(error) => failed = Err(error),

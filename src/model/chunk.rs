@@ -39,13 +39,35 @@ impl<'a> Chunks<'a> {
 
     /// The value at `position`, or `None` at and past the end.
     pub(crate) fn get(&self, position: u32) -> Result<Option<u32>, ModelError> {
-        if position >= self.count {
+        self.reader().get(position)
+    }
+
+    /// Reads many values: a chunk is checked once for neighbours that are asked for in a row.
+    pub(crate) fn reader(&self) -> ChunkReader<'a> {
+        ChunkReader { chunks: *self, checked: usize::MAX }
+    }
+}
+
+/// A reader that remembers the chunk it checked last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkReader<'a> {
+    chunks: Chunks<'a>,
+    checked: usize,
+}
+
+impl ChunkReader<'_> {
+    /// The value at `position`, or `None` at and past the end.
+    pub(crate) fn get(&mut self, position: u32) -> Result<Option<u32>, ModelError> {
+        if position >= self.chunks.count {
             return Ok(None);
         }
         let index = position as usize / VALUES;
-        let chunk = &self.chunks[index];
-        if checksum(&bytemuck::bytes_of(chunk)[4..], index as u64) != u32::from_le_bytes(chunk.checksum) {
-            return Err(ModelError::damaged(self.section, "the checksum of a chunk does not match"));
+        let chunk = &self.chunks.chunks[index];
+        if self.checked != index {
+            if checksum(&bytemuck::bytes_of(chunk)[4..], index as u64) != u32::from_le_bytes(chunk.checksum) {
+                return Err(ModelError::damaged(self.chunks.section, "the checksum of a chunk does not match"));
+            }
+            self.checked = index;
         }
         Ok(Some(u32::from_le_bytes(chunk.values[position as usize % VALUES])))
     }

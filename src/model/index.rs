@@ -137,7 +137,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         Chunks::new(Kind::FamilyOf.name(), self.section(Kind::FamilyOf), self.root.tests)
     }
 
-    fn word_counts(&self) -> Result<Chunks<'_>, ModelError> {
+    pub(crate) fn word_counts(&self) -> Result<Chunks<'_>, ModelError> {
         Chunks::new(Kind::WordCounts.name(), self.section(Kind::WordCounts), self.root.tests)
     }
 
