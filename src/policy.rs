@@ -53,6 +53,8 @@ pub enum FullRun {
     },
     /// The change is not empty, and nothing is impacted as far as the model knows.
     NothingSelected,
+    /// So many tests are impacted, and the tree no longer has any of them.
+    AllGone(usize),
 }
 
 impl FullRun {
@@ -63,7 +65,7 @@ impl FullRun {
             FullRun::EmptyModel => "empty_model",
             FullRun::File(_) => "full_run_file",
             FullRun::AboveThreshold { .. } => "above_threshold",
-            FullRun::NothingSelected => "nothing_selected",
+            FullRun::NothingSelected | FullRun::AllGone(_) => "nothing_selected",
         }
     }
 
@@ -77,6 +79,8 @@ impl FullRun {
                 format!("{:.0} % of the suite is impacted, more than {:.0} %", share * 100.0, threshold * 100.0)
             }
             FullRun::NothingSelected => "no test is known to run what changed".to_owned(),
+            FullRun::AllGone(1) => "the only test known to run what changed is gone from the tree".to_owned(),
+            FullRun::AllGone(tests) => format!("all {tests} tests known to run what changed are gone from the tree"),
         }
     }
 }

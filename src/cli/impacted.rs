@@ -137,8 +137,11 @@ fn find(
             None => report.dropped += 1,
         }
     }
-    // What ran the changed lines is gone from the tree: nothing is known of what runs them now.
-    Ok((report.tests.is_empty() && report.dropped > 0).then_some(FullRun::NothingSelected))
+    // What ran the changed lines is gone from the tree: nothing is known of what runs them now. Where the tests' own
+    // files are all that the diff deletes, nothing is missed.
+    let is_deleted = tree.is_some_and(|tree| tree.lost_only_what(diff));
+    let all_gone = report.tests.is_empty() && report.dropped > 0 && !is_deleted;
+    Ok(all_gone.then_some(FullRun::AllGone(report.dropped)))
 }
 
 /// `id` as the tree has it, if it has it or is not asked.

@@ -121,7 +121,7 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     let relevance = Relevance::score(&model.index, &query).map_err(|error| model.error(error))?;
     let choice = choose(args, &model, &change, &relevance, budget_us, tree.as_mut())?;
     let report = Report { diff: &diff, model: &model, change: &change, choice: &choice, budget_us, ids_from };
-    let (report, mut line) = report.make(tree.as_ref().map_or(0, |tree| tree.changed_since));
+    let (report, mut line) = report.make(tree.as_ref());
     if place.below_root && args.ids == IdBase::Root && !report.tests.is_empty() {
         line.push_str(&format!("; ids are relative to `{}`: run there, or use --ids cwd", place.root.display()));
     }
@@ -259,11 +259,15 @@ impl Report<'_> {
     }
 
     /// The figures, and the line that says what they come to.
-    fn make(&self, changed_since: usize) -> (SelectReport, String) {
+    fn make(&self, tree: Option<&Tree>) -> (SelectReport, String) {
         let selection = &self.choice.selection;
         let root = self.model.index.root();
         let tests = self.tests();
-        let status = Status::of(self.diff, self.change, &self.choice.candidates.instance, tests.len());
+        let status = match Status::of(self.diff, self.change, &self.choice.candidates.instance, tests.len()) {
+            // The tests of deleted test files, and nothing else: they cannot run, and are not missed.
+            Status::UnknownChange if tree.is_some_and(|tree| tree.lost_only_what(self.diff)) => Status::NothingRelevant,
+            status => status,
+        };
         // An empty change carries no risk; any other carries what its tests do not catch.
         let utility = as_fraction(selection.utility);
         let risk = |caught: f64| if status == Status::EmptyDiff { 0.0 } else { 1.0 - caught };
@@ -295,7 +299,7 @@ impl Report<'_> {
             }),
             tests,
         };
-        let line = self.line(&report, changed_since);
+        let line = self.line(&report, tree.map_or(0, |tree| tree.changed_since));
         (report, line)
     }
 
@@ -343,6 +347,9 @@ impl Report<'_> {
     fn line(&self, report: &SelectReport, changed_since: usize) -> String {
         let mut parts = vec![match report.status {
             Status::EmptyDiff => empty_hint(self.diff),
+            Status::NothingRelevant if report.dropped > 0 => {
+                "nothing to select: the diff only deletes tests".to_owned()
+            }
             Status::NothingRelevant => "nothing to select: the diff changes no line that a test could see".to_owned(),
             Status::UnknownChange if report.dropped > 0 => {
                 "no test that the model knows for this change is in the tree; run the whole suite (exit 2)".to_owned()

@@ -40,6 +40,8 @@ pub(super) struct Tree {
     touched: HashSet<String>,
     /// By the path that the model knows.
     files: HashMap<String, TreeFile>,
+    /// Paths that the model knows, of tests that are gone.
+    lost: HashSet<String>,
     /// Files that are not as recorded although the diff does not touch them.
     pub(super) changed_since: usize,
 }
@@ -66,6 +68,7 @@ impl Tree {
             renamed: files().filter_map(both).filter(|(old, new)| old != new).collect(),
             touched: files().filter_map(|file| file.old_path.as_deref().map(text)).collect(),
             files: HashMap::new(),
+            lost: HashSet::new(),
             changed_since: 0,
         }
     }
@@ -127,7 +130,20 @@ impl Tree {
             Content::Changed(content) => names_in(rest).all(|name| holds_word(content, name)),
             Content::Missing => false,
         };
+        if !there {
+            self.lost.insert(path.to_owned());
+        }
         Ok(there.then(|| format!("{}{rest}", file.path)))
+    }
+
+    /// Whether the tests that are gone are those that `diff` deletes, file by file, and it does nothing else.
+    pub(super) fn lost_only_what(&self, diff: &Diff<'_>) -> bool {
+        let deleted = |file: &FileDiff<'_>| match file.status {
+            Status::Deleted => file.old_path.as_deref().map(|path| String::from_utf8_lossy(path).into_owned()),
+            _ => None,
+        };
+        let deleted: Option<HashSet<String>> = diff.files.iter().map(deleted).collect();
+        deleted.is_some_and(|deleted| !deleted.is_empty() && deleted == self.lost)
     }
 
     fn look<D: AsRef<[u8]>>(&self, index: &Index<D>, path: &str) -> Result<TreeFile, ModelError> {

@@ -460,6 +460,23 @@ fn ids_follow_the_tree() {
 }
 
 #[test]
+fn tests_that_the_diff_deletes_are_not_missed() {
+    let folder = with_tree();
+    fs::remove_file(folder.path().join("tests/test_a.py")).unwrap();
+    let deleted = "diff --git a/tests/test_a.py b/tests/test_a.py\ndeleted file mode 100644\n--- a/tests/test_a.py\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-def test_one(): pass\n-def test_two(): pass\n";
+    let changed = removal("src/pkg/a.py", 7);
+    for command in [&["select", "-t", "10"][..], &["impacted"]] {
+        let ran = folder.run(command, deleted);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+        for diff in [format!("{deleted}{changed}"), changed.clone()] {
+            let ran = folder.run(command, diff);
+            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+            assert!(ran.stderr.contains("in the tree") || ran.stderr.contains("gone from the tree"), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_tree_that_lost_much_is_not_asked_without_end() {
     let folder = Folder::new();
     let test = |i: u32| format!("{{\"test\": \"t.py::test_{i}\", \"cost\": 1, \"lines\": {{\"a.py\": [1]}}}}\n");
