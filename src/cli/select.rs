@@ -156,8 +156,9 @@ fn choose(
         let named = still_there(model, &picked, tree.as_deref_mut(), &mut gone)?;
         if named.len() == picked.len() {
             let left_us = budget_us.saturating_sub(selection.cost_us());
-            // Nothing is near a change that is none.
-            let filled = match args.fill && !change.is_empty() {
+            // Nearness alone does not stand in for evidence: an unknown change, or none, stays what it is.
+            let is_known = candidates.instance.cheapest_useful_cost_us().is_some();
+            let filled = match args.fill && is_known {
                 true => fill(model, change, relevance, &picked, left_us, tree, &mut gone)?,
                 false => Vec::new(),
             };
@@ -370,7 +371,10 @@ impl Report<'_> {
             ),
         }];
         if report.status == Status::Selected {
-            let mut model = format!("{} model", report.evidence);
+            let mut model = match report.evidence {
+                "none" => "model without coverage".to_owned(),
+                evidence => format!("{evidence} model"),
+            };
             if report.built_now {
                 model.push_str(", built now");
             }
@@ -378,6 +382,9 @@ impl Report<'_> {
                 model.push_str(&format!(", {} changed since", counted(changed_since, "test file")));
             }
             parts.push(model);
+            if report.tests.iter().all(|test| test.background) {
+                parts.push("none of them is known to run the change, they only spend the budget".to_owned());
+            }
         }
         if report.dropped > 0 {
             parts.push(format!("{} dropped that the tree no longer has", counted(report.dropped, "test")));

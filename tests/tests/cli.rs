@@ -189,10 +189,17 @@ fn filling_spends_what_is_left_and_says_so() {
     assert!(report["tests"].as_array().unwrap()[1..].iter().all(|test| test["background"] == true));
     assert!(report["cost_s"].as_f64().unwrap() <= 4.0);
     let mode = "diff --git a/src/pkg/a.py b/src/pkg/a.py\nold mode 100644\nnew mode 100755\n";
-    for (diff, status) in [("", "empty_diff"), (mode, "nothing_relevant")] {
-        let (_, report) = folder.json(&["select", "-t", "4", "--no-tree", "--fill"], diff);
-        assert_eq!((report["status"].as_str(), ids(&report).len()), (Some(status), 0), "nothing is near no change");
+    let unknown = removal("docs/guide.md", 3);
+    for (diff, status, want) in
+        [("", "empty_diff", 2), (mode, "nothing_relevant", 0), (unknown.as_str(), "unknown_change", 2)]
+    {
+        let args = ["select", "-t", "4", "--no-tree", "--fill", "--empty-diff", "fail"];
+        let (code, report) = folder.json(&args, diff);
+        assert_eq!((report["status"].as_str(), ids(&report).len(), code), (Some(status), 0, want));
+        assert_eq!(folder.run(&args, diff).stdout, "", "{status}");
     }
+    let ran = folder.run(&["select", "-t", "1", "--no-tree", "--fill"], removal("src/pkg/b.py", 3));
+    assert!(ran.code == 0 && ran.stderr.contains("only spend the budget"), "{}", ran.stderr);
 }
 
 #[test]
