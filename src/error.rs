@@ -66,6 +66,14 @@ pub enum Error {
         /// The way out, with its separator.
         remedy: &'static str,
     },
+    /// A file of failed tests is malformed.
+    #[error("read {path}: {problem}; name a file of ids, one a line or as JSON, or pass --no-last-failed")]
+    FailedTests {
+        /// The file.
+        path: String,
+        /// What was expected, and what was found.
+        problem: String,
+    },
     /// There is no model, and none is to be built.
     #[error("{0}")]
     NoModel(String),
@@ -115,7 +123,9 @@ impl Error {
             | Error::Open { .. }
             | Error::Model { .. }
             | Error::Candidates(CandidateError::Model(_)) => exit::NO_INPUT,
-            Error::Ingest(_) | Error::Diff { .. } | Error::Id(_) | Error::Candidates(_) => exit::MALFORMED,
+            Error::Ingest(_) | Error::Diff { .. } | Error::FailedTests { .. } | Error::Id(_) | Error::Candidates(_) => {
+                exit::MALFORMED
+            }
             Error::Write { .. } => exit::CANNOT_WRITE,
             Error::Output(_) => exit::IO,
         }

@@ -15,6 +15,7 @@ use crate::candidate;
 use crate::change::{Change, Mapping};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
+use crate::id::path_in_test_id;
 use crate::output::counted;
 use crate::policy::{self, FullRun};
 
@@ -160,24 +161,17 @@ fn add_failed_before(
     mut tree: Option<&mut Tree>,
     report: &mut ImpactedReport,
 ) -> Result<(), Error> {
-    if args.no_last_failed {
-        return Ok(());
-    }
-    let path = args.last_failed.clone().unwrap_or_else(|| root.join(PYTEST_LAST_FAILED));
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if args.last_failed.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            return Err(Error::Read {
-                path: format!("`{}`", path.display()),
-                error,
-                remedy: "; name the file of the tests that failed last, or pass --no-last-failed",
-            });
-        }
-    };
     let known: BTreeSet<String> = report.tests.iter().cloned().collect();
-    for id in failed_ids(&text) {
-        match current_id(model, tree.as_deref_mut(), id)? {
+    for id in failed_before(args, root)? {
+        let now = match tree.as_deref_mut() {
+            Some(tree) => tree.current_failed_id(&model.index, &id),
+            // Where there is no tree to ask, the model must know an id that does not even name a file.
+            None => {
+                let is_path = path_in_test_id(&id).is_some() || path_in_test_id(&format!("{id}::")).is_some();
+                model.index.find_test(&id).map(|known| (known.is_some() || is_path).then_some(id))
+            }
+        };
+        match now.map_err(|error| model.error(error))? {
             Some(id) => {
                 report.failed_before += 1;
                 if !known.contains(&id) {
@@ -190,16 +184,48 @@ fn add_failed_before(
     Ok(())
 }
 
-/// The ids in a file of failed tests, sorted: pytest's JSON object, a JSON list, or lines.
-fn failed_ids(text: &str) -> BTreeSet<String> {
-    if let Ok(map) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
-        let failed = map.into_iter().filter(|(_, failed)| *failed != serde_json::Value::Bool(false));
-        return failed.map(|(id, _)| id).collect();
+/// The ids in the file of failed tests: what was named must be read, pytest's own cache need not be there, or whole.
+fn failed_before(args: &ImpactedArgs, root: &Path) -> Result<BTreeSet<String>, Error> {
+    if args.no_last_failed {
+        return Ok(BTreeSet::new());
     }
-    if let Ok(list) = serde_json::from_str::<Vec<String>>(text) {
-        return list.into_iter().collect();
+    let path = args.last_failed.clone().unwrap_or_else(|| root.join(PYTEST_LAST_FAILED));
+    let name = format!("`{}`", path.display());
+    let read = std::fs::read(&path).map(|bytes| failed_ids(&bytes));
+    let is_named = args.last_failed.is_some();
+    let problem = match read {
+        Ok(Ok(ids)) => return Ok(ids),
+        Err(error) if !is_named && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) if is_named => {
+            let remedy = "; name the file of the tests that failed last, or pass --no-last-failed";
+            return Err(Error::Read { path: name, error, remedy });
+        }
+        Ok(Err(problem)) if is_named => return Err(Error::FailedTests { path: name, problem }),
+        Ok(Err(problem)) => problem,
+        Err(error) => error.to_string(),
+    };
+    if !args.verbosity.quiet {
+        note(&format!("{name} is not used: {problem}; what failed before is not known"));
     }
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    Ok(BTreeSet::new())
+}
+
+/// The ids in a file of failed tests, sorted: pytest's JSON object, a JSON list, or lines. What begins as JSON must be
+/// JSON.
+fn failed_ids(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| format!("expected UTF-8: {error}"))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let expected = |what: &str, error: serde_json::Error| format!("expected {what}: {error}");
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => {
+            let map: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(text).map_err(|error| expected("pytest's JSON object of failed ids", error))?;
+            let failed = map.into_iter().filter(|(_, failed)| *failed != serde_json::Value::Bool(false));
+            Ok(failed.map(|(id, _)| id).collect())
+        }
+        Some(b'[') => serde_json::from_str(text).map_err(|error| expected("a JSON list of ids", error)),
+        _ => Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()),
+    }
 }
 
 /// Prints ids or JSON, and the metrics.
@@ -244,10 +270,13 @@ mod tests {
 
     #[test]
     fn failures_are_read_in_three_forms() {
-        let ids = |text| failed_ids(text).into_iter().collect::<Vec<_>>();
+        let ids = |text: &str| failed_ids(text.as_bytes()).unwrap().into_iter().collect::<Vec<_>>();
         assert_eq!(ids(r#"{"t.py::b": true, "t.py::a": true, "t.py::c": false}"#), ["t.py::a", "t.py::b"]);
         assert_eq!(ids(r#"["t.py::b"]"#), ["t.py::b"]);
         assert_eq!(ids("t.py::b[x y]\n\n t.py::a \n"), ["t.py::a", "t.py::b[x y]"]);
         assert_eq!(ids(""), [""; 0]);
+        for text in [&b"{broken"[..], b"{\"a\": true", b"[1]", b" [\"a\"", b"\xff"] {
+            assert!(failed_ids(text).is_err(), "{text:?}");
+        }
     }
 }

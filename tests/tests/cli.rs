@@ -423,6 +423,24 @@ fn impacted_is_all_or_a_full_run() {
     assert!(ran.code == 2 && ran.stderr.contains("fallback_reason=no_map"), "{}", ran.stderr);
 }
 
+#[test]
+fn what_failed_before_is_ids_or_nothing() {
+    let folder = with_tree();
+    for broken in ["{broken", "[\"tests/test_b.py::test_four\"", "{\"a\": true}}", "\u{feff}{"] {
+        folder.write("failed", broken);
+        let ran = folder.run(&["impacted", "--last-failed", "failed"], "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("`failed`"), "{}", ran.stderr);
+        folder.write(".pytest_cache/v/cache/lastfailed", broken);
+        let ran = folder.run(&["impacted"], removal("tests/test_a.py", 1));
+        assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stderr);
+    }
+    folder.write("failed", "test_b\nsome words\ntests/test_b.py::test_gone\ntests/test_a.py\ngone.py\n");
+    let ran = folder.run(&["impacted", "--last-failed", "failed"], "");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "tests/test_a.py\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("4 tests dropped"), "{}", ran.stderr);
+}
+
 /// Two test files of two tests each, recorded where they stand.
 fn with_tree() -> Folder {
     let folder = Folder::new();
