@@ -107,6 +107,13 @@ pub enum Error {
         /// What the system says.
         error: io::Error,
     },
+    /// A model would take the place of something else.
+    #[error("write model `{path}`: expected a covopt model or nothing there, found something else; name another place, or \
+             remove it first", path = .path.display())]
+    Occupied {
+        /// Where the model was to be.
+        path: PathBuf,
+    },
     /// Standard output failed.
     #[error("write to standard output: {0}")]
     Output(io::Error),
@@ -126,7 +133,7 @@ impl Error {
             Error::Ingest(_) | Error::Diff { .. } | Error::FailedTests { .. } | Error::Id(_) | Error::Candidates(_) => {
                 exit::MALFORMED
             }
-            Error::Write { .. } => exit::CANNOT_WRITE,
+            Error::Write { .. } | Error::Occupied { .. } => exit::CANNOT_WRITE,
             Error::Output(_) => exit::IO,
         }
     }

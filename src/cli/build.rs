@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::model_source::{MODEL_NAME, Model, Place};
 use super::repository::Repository;
-use super::{ModelArgs, Outcome, find, note};
+use super::{ModelArgs, Outcome, find, note, sink};
 use crate::build::{self, Tally};
 use crate::error::{Error, exit};
 use crate::id::TestId;
@@ -61,6 +61,10 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         place.repository.as_ref().map_or_else(|| PathBuf::from("."), |repository| repository.root.clone())
     };
     let target = if place.named { place.model.clone() } else { root.join(MODEL_NAME) };
+    // Its own name is covopt's to write; any other file may be one that a person meant to be read.
+    if target.file_name().is_none_or(|name| name != MODEL_NAME) && holds_something_else(&target) {
+        return Err(Error::Occupied { path: target });
+    }
     let found = match args.inputs.is_empty() {
         true => Found::look(&root),
         false => Some(Found { inputs: args.inputs.clone(), named: true }),
@@ -95,6 +99,11 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         }
     }
     Ok(exit::DONE)
+}
+
+/// Whether something that is no model, and not empty, is there.
+fn holds_something_else(target: &Path) -> bool {
+    std::fs::metadata(target).is_ok_and(|found| !(found.is_file() && (found.len() == 0 || sink::is_model(target))))
 }
 
 /// Tells whoever has a first model that git would offer it for a commit.

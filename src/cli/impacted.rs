@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::diff_input::{DiffInput, empty_hint};
-use super::model_source::{Model, Place};
+use super::model_source::Model;
 use super::tree::Tree;
 use super::{DiffArgs, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, sink, units};
 use crate::candidate;
@@ -71,11 +71,12 @@ struct ImpactedReport {
 /// Runs `impacted`.
 pub(super) fn run(args: &ImpactedArgs) -> Outcome {
     let start = Instant::now();
-    sink::prepare(args.output.output.as_deref())?;
+    let mut inputs = vec![args.diff.diff.as_path()];
+    inputs.extend(args.last_failed.as_deref());
+    let place = sink::prepare_with_place(&args.output, &args.model, &inputs)?;
     let threshold = units::threshold(args.threshold)?;
     let input = DiffInput::read(&args.diff.diff, "covopt impacted")?;
     let diff = input.parse()?;
-    let place = Place::find(&args.model)?;
     let mut report = ImpactedReport { threshold, ..ImpactedReport::default() };
     if !place.named && !place.model.exists() {
         return answer(args, report, Some(FullRun::NoModel(place.model.display().to_string())), start);

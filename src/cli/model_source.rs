@@ -61,6 +61,11 @@ impl Place {
             error,
             remedy: "; change to a folder that exists",
         })?;
+        if let Some(root) = args.root.as_deref().filter(|root| !root.is_dir()) {
+            let error = std::fs::metadata(root).err().unwrap_or_else(|| std::io::ErrorKind::NotADirectory.into());
+            let remedy = "; --root names the folder of the tree that the model describes";
+            return Err(Error::Read { path: format!("`{}`", root.display()), error, remedy });
+        }
         let repository = Repository::around(args.root.as_deref().unwrap_or(&here));
         let root_named = args.root.is_some();
         if let Some(model) = args.named_model() {

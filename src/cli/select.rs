@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::diff_input::{DiffInput, empty_hint};
 use super::find::FromCwd;
-use super::model_source::{FirstBuild, Model, Place, open_or_build};
+use super::model_source::{FirstBuild, Model, open_or_build};
 use super::tree::Tree;
 use super::units::{self, Budget, budget, seconds_of};
 use super::{DiffArgs, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
@@ -95,10 +95,9 @@ struct Choice {
 /// Runs `select`.
 pub(super) fn run(args: &SelectArgs) -> Outcome {
     let start = Instant::now();
-    sink::prepare(args.output.output.as_deref())?;
+    let place = sink::prepare_with_place(&args.output, &args.model, &[&args.diff.diff])?;
     let input = DiffInput::read(&args.diff.diff, "covopt select -t 10")?;
     let diff = input.parse()?;
-    let place = Place::find(&args.model)?;
     if diff.files.is_empty() && !place.named && !place.model.exists() {
         return answer(args, &Report::without_model(args), &empty_hint(&diff), start);
     }

@@ -2,39 +2,90 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use super::{IdFormat, OutputArgs};
+use super::model_source::{MODEL_NAME, Place};
+use super::{IdFormat, ModelArgs, OutputArgs};
 use crate::error::{Error, exit};
+use crate::model::layout::MAGIC;
 use crate::output::{self, counted};
 
-/// Empties the file that the answer will go to, so that a failure never leaves old ids in it.
-pub(super) fn prepare(output: Option<&Path>) -> Result<(), Error> {
-    match output {
-        Some(path) => File::create(path).map(drop).map_err(|error| write_error(path, error)),
-        None => Ok(()),
+/// Empties the file that the answer will go to, so that a failure never leaves old ids in it. A file that is read for the
+/// answer, or is a model, is refused and stays as it is.
+fn prepare(output: Option<&Path>, inputs: &[&Path]) -> Result<(), Error> {
+    let Some(path) = output.filter(|path| path.is_file()) else {
+        return output.map_or(Ok(()), empty);
+    };
+    if let Some(input) = inputs.iter().find(|input| is_same(path, input)) {
+        return Err(Error::Usage(format!(
+            "-o `{}` is `{}`, which is read for the answer; name another file",
+            path.display(),
+            input.display()
+        )));
     }
+    if is_model(path) {
+        return Err(Error::Usage(format!("-o `{}` is a covopt model; name another file", path.display())));
+    }
+    empty(path)
 }
 
-/// Empties the output that a refused command line names, of the commands that have one.
+/// Finds the model, and then empties the output even where there is no such place.
+pub(super) fn prepare_with_place(output: &OutputArgs, model: &ModelArgs, inputs: &[&Path]) -> Result<Place, Error> {
+    let place = Place::find(model);
+    let model = place.as_ref().map_or(Path::new(MODEL_NAME), |place| &place.model);
+    prepare(output.output.as_deref(), &[inputs, &[model]].concat())?;
+    place
+}
+
+fn empty(path: &Path) -> Result<(), Error> {
+    File::create(path).map(drop).map_err(|error| write_error(path, error))
+}
+
+/// Whether both names lead to one file; `-` is the file that standard input is, if it is one.
+fn is_same(path: &Path, input: &Path) -> bool {
+    let input = if input.as_os_str() == "-" { Path::new("/dev/stdin") } else { input };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let inode = |path| std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        inode(path).is_some_and(|found| inode(input) == Some(found))
+    }
+    #[cfg(not(unix))]
+    std::fs::canonicalize(path).is_ok_and(|path| std::fs::canonicalize(input).is_ok_and(|input| input == path))
+}
+
+/// Whether a file begins as a model does, whole or not.
+pub(super) fn is_model(path: &Path) -> bool {
+    let mut mark = [0; MAGIC.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut mark)).is_ok_and(|()| mark == MAGIC)
+}
+
+/// Empties the output that a refused command line names, of the commands that have one, unless the line may also read it.
 pub(super) fn empty_named_output(arguments: &[OsString]) {
     let text = |argument: &OsString| argument.to_str().map(str::to_owned);
     if !arguments.get(1).and_then(text).is_some_and(|command| matches!(command.as_str(), "select" | "impacted")) {
         return;
     }
-    for (at, argument) in arguments.iter().enumerate().skip(2) {
-        let named = match text(argument).as_deref() {
-            Some("-o" | "--output") => arguments.get(at + 1).map(PathBuf::from),
+    let mut outputs: Vec<PathBuf> = Vec::new();
+    let mut others: Vec<PathBuf> = vec![PathBuf::from("-")];
+    let mut rest = arguments.iter().skip(2);
+    while let Some(argument) = rest.next() {
+        match text(argument).as_deref() {
+            Some("-o" | "--output") => outputs.extend(rest.next().map(PathBuf::from)),
             Some(argument) => {
                 let attached = argument.strip_prefix("--output=").or_else(|| argument.strip_prefix("-o"));
-                attached.map(|path| PathBuf::from(path.strip_prefix('=').unwrap_or(path)))
+                match attached {
+                    Some(path) => outputs.push(PathBuf::from(path.strip_prefix('=').unwrap_or(path))),
+                    None => others.push(PathBuf::from(argument.split_once('=').map_or(argument, |(_, value)| value))),
+                }
             }
-            None => None,
-        };
-        if let Some(path) = named.filter(|path| path.is_file()) {
-            let _ = File::create(path); // The refusal itself is about to be reported.
+            None => others.push(PathBuf::from(argument)),
         }
+    }
+    let others: Vec<&Path> = others.iter().map(PathBuf::as_path).collect();
+    for path in outputs.iter().filter(|path| path.is_file()) {
+        let _ = prepare(Some(path), &others); // The refusal itself is about to be reported.
     }
 }
 

@@ -295,6 +295,39 @@ fn a_failure_never_leaves_old_ids() {
 }
 
 #[test]
+fn an_output_never_takes_the_place_of_an_input() {
+    let folder = Folder::with_model(RECORDED);
+    folder.write("sub/x", "");
+    let diff = removal("src/pkg/a.py", 7);
+    let kept = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let model = kept(".covopt");
+    folder.write("d", &diff);
+    folder.write("failed", "tests/test_a.py::test_one\n");
+    folder.write("elsewhere", &model);
+    let select = ["select", "-t", "1", "--diff", "d", "-o"];
+    for (args, output) in [
+        (&select[..], "d"),
+        (&select, "sub/../d"),
+        (&select, ".covopt"),
+        (&select, "elsewhere"),
+        (&["impacted", "--diff", "d", "--last-failed", "failed", "-o"], "failed"),
+        (&["impacted", "--diff=d", "--nonsense", "-o"], "d"),
+        (&["impacted", "--nonsense", "-o"], ".covopt"),
+    ] {
+        let before = kept(output);
+        let ran = folder.run(&[args, &[output]].concat(), "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{args:?} {output}: {}", ran.stderr);
+        assert_eq!(kept(output), before, "{args:?} {output}");
+    }
+    for (target, code) in [("d", 73), ("sub", 73), ("empty", 0), ("elsewhere", 0), ("new", 0)] {
+        folder.write("empty", "");
+        let ran = folder.run(&["build", "input", "--model", target], "");
+        assert_eq!(ran.code, code, "{target}: {}", ran.stderr);
+    }
+    assert_eq!(kept("d"), diff.as_bytes());
+}
+
+#[test]
 fn missing_and_damaged_models_are_66() {
     let folder = Folder::new();
     let diff = removal("src/pkg/a.py", 7);
@@ -312,6 +345,12 @@ fn missing_and_damaged_models_are_66() {
         assert!(ran.stderr.contains("covopt build") || ran.stderr.contains("record coverage"), "{}", ran.stderr);
     }
     let folder = Folder::with_model(RECORDED);
+    for root in ["nowhere", "input"] {
+        folder.write("ids", "old");
+        let ran = folder.run(&["select", "-t", "1", "--model", ".covopt", "--root", root, "-o", "ids"], &diff);
+        assert!(ran.code == 66 && ran.stderr.contains("--root"), "{root}: {}", ran.stderr);
+        assert_eq!(fs::read(folder.path().join("ids")).unwrap(), b"", "emptied before anything else");
+    }
     let model = fs::read(folder.path().join(".covopt")).unwrap();
     let cases: [(&str, Vec<u8>, &str); 4] = [
         ("text", b"hello".to_vec(), "not a covopt model"),
