@@ -16,7 +16,7 @@ use crate::build::{self, Tally};
 use crate::error::{Error, exit};
 use crate::id::TestId;
 use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Summary, detect};
-use crate::model::Stamp;
+use crate::model::{Root, Stamp};
 use crate::observation::Observations;
 use crate::output::{counted, group_digits};
 
@@ -88,6 +88,7 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     let repository = place.repository.clone();
     let old = Place { model: target.clone(), ..place }.open();
     let (observations, tally) = join(args, old, observations)?;
+    notes.extend(emptiness(&observations));
     let bytes = build::build(&observations, base.commit.as_deref(), stamps(&root));
     replace(&target, &bytes)?;
     if !args.quiet {
@@ -129,14 +130,10 @@ fn join(args: &BuildArgs, old: Result<Model, Error>, new: Observations) -> Resul
         let tally = build::update(&mut joined, &new);
         return Ok((joined, tally));
     }
-    let recorded_before = old.index.root().tests_recorded;
-    let recorded_now = new.tests().iter().filter(|test| test.recorded).count();
-    if !args.force && (recorded_now as f64) < f64::from(recorded_before) * LEAST_SHARE_KEPT {
+    if let Some((now, before)) = poorer(&new, old.index.root()).filter(|_| !args.force) {
         return Err(Error::Usage(format!(
-            "the inputs hold coverage of {}, model `{}` of {}; add to it with --update, or replace it with --force",
-            counted(recorded_now, "test"),
-            old.path.display(),
-            counted(recorded_before as usize, "test")
+            "the inputs hold {now}, model `{}` {before}; add to it with --update, or replace it with --force",
+            old.path.display()
         )));
     }
     let names = (0..old.index.root().tests).map(|test| old.index.test_name(TestId(test)));
@@ -144,6 +141,37 @@ fn join(args: &BuildArgs, old: Result<Model, Error>, new: Observations) -> Resul
     let names: Vec<String> = names.collect::<Result<_, _>>().unwrap_or_default();
     let tally = build::compare(names.iter().map(String::as_str), &new);
     Ok((new, tally))
+}
+
+/// What the new observations hold too little of, and how much of it the old model holds.
+fn poorer(new: &Observations, old: &Root) -> Option<(String, String)> {
+    let recorded_now = new.tests().iter().filter(|test| test.recorded).count();
+    if (recorded_now as f64) < f64::from(old.tests_recorded) * LEAST_SHARE_KEPT {
+        let coverage_of = |tests| format!("coverage of {}", counted(tests, "test"));
+        return Some((coverage_of(recorded_now), coverage_of(old.tests_recorded as usize)));
+    }
+    if old.postings > 0 && !holds_evidence(new) {
+        return Some(("no line that a test ran".to_owned(), format!("{} tests and what they ran", old.tests)));
+    }
+    let is_empty = new.tests().is_empty() && old.tests > 0;
+    is_empty.then(|| ("no test".to_owned(), counted(old.tests as usize, "test")))
+}
+
+/// Whether any test has a line that it ran or a signal that is declared.
+fn holds_evidence(seen: &Observations) -> bool {
+    let has_lines = seen.files().iter().any(|file| file.covered.values().any(|lines| !lines.is_empty()));
+    has_lines || seen.tests().iter().any(|test| !test.signals.is_empty())
+}
+
+/// What a model without evidence cannot do. Joined to an older one, the inputs are as they are.
+fn emptiness(seen: &Observations) -> Option<String> {
+    if seen.test_names().is_empty() {
+        Some("the model holds no test: no input names one, so there is nothing to select".to_owned())
+    } else if !holds_evidence(seen) {
+        Some("the model holds no line that a test ran: tests are only chosen by their names and files".to_owned())
+    } else {
+        None
+    }
 }
 
 fn report_tally(target: &Path, built: &Built, observations: &Observations, tally: Tally) {
@@ -269,6 +297,7 @@ impl Found {
         let base = base(None, root, repository, &ingested, changed)?;
         let Ingested { observations, inputs, mut notes, .. } = ingested;
         notes.extend(base.note);
+        notes.extend(emptiness(&observations));
         let stamp = stamps(root);
         let stamp = |path: &str| if changed.contains(path) { None } else { stamp(path) };
         let bytes = build::build(&observations, base.commit.as_deref(), stamp);

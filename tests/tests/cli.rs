@@ -738,6 +738,16 @@ fn models_are_joined_or_replaced_but_not_lost() {
     assert_eq!(ids(&report), ["tests/test_a.py::test_two"], "its old lines are gone");
     let ran = folder.run(&["build", "one", "--force"], "");
     assert!(ran.stderr.contains("1 replaced, 4 removed"), "{}", ran.stderr);
+    let bare = r#"{"test": "tests/test_a.py::test_one", "lines": {}}"#;
+    for (input, says) in [("<testsuites/>", "no test"), (bare, "no line that a test ran")] {
+        folder.write("empty", input);
+        let before = fs::read(folder.path().join(".covopt")).unwrap();
+        let ran = folder.run(&["build", "empty"], "");
+        assert!(ran.code == 64 && ran.stderr.contains("--force"), "{input}: {}", ran.stderr);
+        assert_eq!(fs::read(folder.path().join(".covopt")).unwrap(), before);
+        let ran = folder.run(&["build", "empty", "--model", "other"], "");
+        assert!(ran.code == 0 && ran.stderr.contains(says), "{input}: {}", ran.stderr);
+    }
     folder.write("broken", "{\"test\": \"x\", \"cost\": -1}\n");
     let before = fs::read(folder.path().join(".covopt")).unwrap();
     let ran = folder.run(&["build", "broken"], "");
