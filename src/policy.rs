@@ -38,6 +38,8 @@ pub fn needs_full_run(path: &str, strict_tests: bool) -> bool {
 /// Why the whole suite should run instead of the impacted tests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FullRun {
+    /// The diff is empty and was expected not to be; this is what that may mean.
+    EmptyDiff(String),
     /// There is no model; this is where one would be.
     NoModel(String),
     /// The model holds no test.
@@ -61,6 +63,7 @@ impl FullRun {
     /// The word that metrics use.
     pub fn reason(&self) -> &'static str {
         match self {
+            FullRun::EmptyDiff(_) => "empty_diff",
             FullRun::NoModel(_) => "no_map",
             FullRun::EmptyModel => "empty_model",
             FullRun::File(_) => "full_run_file",
@@ -72,6 +75,7 @@ impl FullRun {
     /// What a person is told.
     pub fn explanation(&self) -> String {
         match self {
+            FullRun::EmptyDiff(hint) => hint.clone(),
             FullRun::NoModel(path) => format!("there is no model at `{path}`; make one with `covopt build`"),
             FullRun::EmptyModel => "the model holds no test".to_owned(),
             FullRun::File(path) => format!("a change of `{path}` may affect any test"),

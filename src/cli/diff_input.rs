@@ -45,7 +45,7 @@ impl DiffInput {
 pub(super) fn empty_hint(diff: &Diff<'_>) -> String {
     match &diff.hint {
         Some(hint) => format!("empty change: {hint}"),
-        None => "empty diff, nothing to select; `git diff` leaves out staged and untracked files (try `git diff HEAD`), and \
+        None => "empty diff; `git diff` leaves out staged and untracked files (try `git diff HEAD`), and \
                  a git that failed prints nothing either"
             .to_owned(),
     }

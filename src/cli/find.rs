@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::Error;
+use crate::id::path_in_test_id;
 
 /// File names that builds, coverage tools and runners leave, relative to the root.
 const USUAL_FILES: [&str; 18] = [
@@ -34,6 +35,11 @@ const USUAL_FOLDERS: [(&str, &str); 5] = [
     ("target/nextest/ci", ".xml"),
     (".covopt.d", ""),
 ];
+
+/// The path that an id names. A runner that cannot import a file fails it as a whole: then its path is the id.
+pub(super) fn path_in_failed_id(id: &str) -> Option<&str> {
+    path_in_test_id(id).or_else(|| path_in_test_id(&format!("{id}::")).is_some().then_some(id))
+}
 
 /// The inputs that lie in the usual places below `root`, sorted.
 pub(super) fn usual_inputs(root: &Path) -> Vec<PathBuf> {
@@ -82,6 +88,14 @@ impl FromCwd {
                 "--ids cwd: this directory is not in `{}`, expected one of that tree; name the tree with --root",
                 root.display()
             ))),
+        }
+    }
+
+    /// A test id of the root as a runner that is started here takes it.
+    pub(super) fn id(&self, id: &str) -> String {
+        match path_in_failed_id(id) {
+            Some(path) => format!("{}{}", self.to(path), &id[path.len()..]),
+            None => id.to_owned(),
         }
     }
 

@@ -8,14 +8,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::diff_input::{DiffInput, empty_hint};
+use super::find::path_in_failed_id;
 use super::model_source::Model;
 use super::tree::Tree;
-use super::{DiffArgs, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, sink, units};
+use super::{DiffArgs, EmptyDiff, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, sink, units};
 use crate::candidate;
 use crate::change::{Change, Mapping};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::id::path_in_test_id;
 use crate::output::counted;
 use crate::policy::{self, FullRun};
 
@@ -40,6 +40,9 @@ pub(super) struct ImpactedArgs {
     /// Leave out tests only because they failed last
     #[arg(long)]
     no_last_failed: bool,
+    /// What an empty diff means: `ok` adds nothing to what failed before, `fail` exits with 2
+    #[arg(long, value_enum, default_value_t = EmptyDiff::Ok)]
+    empty_diff: EmptyDiff,
     /// Do not look at the tree for tests that are gone
     #[arg(long)]
     no_tree: bool,
@@ -56,6 +59,7 @@ pub(super) struct ImpactedArgs {
 /// What `impacted` found; `--format json` prints it.
 #[derive(Debug, Default, Serialize)]
 struct ImpactedReport {
+    status: &'static str,
     tests: Vec<String>,
     impacted_count: usize,
     total_in_map: u32,
@@ -77,7 +81,11 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
     let threshold = units::threshold(args.threshold)?;
     let input = DiffInput::read(&args.diff.diff, "covopt impacted")?;
     let diff = input.parse()?;
+    let ids_from = args.output.ids_from(&place)?;
     let mut report = ImpactedReport { threshold, ..ImpactedReport::default() };
+    if diff.files.is_empty() && args.empty_diff == EmptyDiff::Fail {
+        return answer(args, report, Some(FullRun::EmptyDiff(empty_hint(&diff))), start);
+    }
     if !place.named && !place.model.exists() {
         return answer(args, report, Some(FullRun::NoModel(place.model.display().to_string())), start);
     }
@@ -86,6 +94,7 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
         true => None,
         false => Tree::of(&place, &model.index, &diff).map_err(|error| model.error(error))?,
     };
+    report.status = if diff.files.is_empty() { "empty_diff" } else { "impacted" };
     let full_run = find(args, &model, &diff, tree.as_mut(), &mut report)?;
     if full_run.is_some() {
         return answer(args, report, full_run, start);
@@ -93,6 +102,12 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
     add_failed_before(args, &place.root, &model, tree.as_mut(), &mut report)?;
     if !args.verbosity.quiet && diff.files.is_empty() {
         note(&empty_hint(&diff));
+    }
+    if let Some(here) = ids_from {
+        report.tests = report.tests.iter().map(|id| here.id(id)).collect();
+    }
+    if let Some(hint) = args.output.root_hint(&place).filter(|_| !args.verbosity.quiet && !report.tests.is_empty()) {
+        note(&hint);
     }
     answer(args, report, None, start)
 }
@@ -168,7 +183,7 @@ fn add_failed_before(
             Some(tree) => tree.current_failed_id(&model.index, &id),
             // Where there is no tree to ask, the model must know an id that does not even name a file.
             None => {
-                let is_path = path_in_test_id(&id).is_some() || path_in_test_id(&format!("{id}::")).is_some();
+                let is_path = path_in_failed_id(&id).is_some();
                 model.index.find_test(&id).map(|known| (known.is_some() || is_path).then_some(id))
             }
         };
@@ -231,6 +246,7 @@ fn failed_ids(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
 
 /// Prints ids or JSON, and the metrics.
 fn answer(args: &ImpactedArgs, mut report: ImpactedReport, full_run: Option<FullRun>, start: Instant) -> Outcome {
+    report.status = if full_run.is_some() { "full_run" } else { report.status };
     if let Some(full_run) = &full_run {
         report.fallback_reason = Some(full_run.reason());
         report.tests.clear();

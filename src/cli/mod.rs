@@ -21,6 +21,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::find::FromCwd;
+use self::model_source::Place;
 use crate::error::{Error, exit};
 
 /// What a finished command means for its caller: 0, or 2 for "run the whole suite".
@@ -112,11 +114,44 @@ struct OutputArgs {
     /// Write the answer to this file, which is emptied first; by default standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// What printed paths are relative to
+    #[arg(long, value_enum, default_value_t = IdBase::Root)]
+    ids: IdBase,
+}
+
+/// What the paths in printed ids are relative to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum IdBase {
+    /// The root of the repository
+    Root,
+    /// The directory one stands in
+    Cwd,
+}
+
+/// What an empty diff means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EmptyDiff {
+    Ok,
+    Fail,
 }
 
 impl OutputArgs {
     fn format(&self) -> IdFormat {
         if self.null { IdFormat::Null } else { self.format }
+    }
+
+    /// From where ids are told, unless it is the root.
+    fn ids_from(&self, place: &Place) -> Result<Option<FromCwd>, Error> {
+        match self.ids {
+            IdBase::Root => Ok(None),
+            IdBase::Cwd => FromCwd::to_root(&place.root).map(Some),
+        }
+    }
+
+    /// What to tell whoever stands below the root, where a runner would not find the ids.
+    fn root_hint(&self, place: &Place) -> Option<String> {
+        let is_needed = place.below_root && self.ids == IdBase::Root;
+        is_needed.then(|| format!("ids are relative to `{}`: run there, or use --ids cwd", place.root.display()))
     }
 }
 

@@ -10,12 +10,12 @@ use super::find::FromCwd;
 use super::model_source::{FirstBuild, Model, open_or_build};
 use super::tree::Tree;
 use super::units::{self, Budget, budget, seconds_of};
-use super::{DiffArgs, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
+use super::{DiffArgs, EmptyDiff, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::candidate::{self, CandidateError, Candidates};
 use crate::change::{Change, Mapping};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::id::{TestId, path_in_test_id};
+use crate::id::TestId;
 use crate::optimize::{self, Options, Selection, as_fraction};
 use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits};
 use crate::policy::Status;
@@ -56,24 +56,6 @@ pub(super) struct SelectArgs {
     /// What an empty diff means: `ok` selects nothing, `fail` exits with 2
     #[arg(long, value_enum, default_value_t = EmptyDiff::Ok)]
     empty_diff: EmptyDiff,
-    /// What printed paths are relative to
-    #[arg(long, value_enum, default_value_t = IdBase::Root)]
-    ids: IdBase,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum EmptyDiff {
-    Ok,
-    Fail,
-}
-
-/// What the paths in printed ids are relative to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum IdBase {
-    /// The root of the repository
-    Root,
-    /// The directory one stands in
-    Cwd,
 }
 
 fn limit(text: &str) -> Result<f64, String> {
@@ -99,7 +81,7 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     let input = DiffInput::read(&args.diff.diff, "covopt select -t 10")?;
     let diff = input.parse()?;
     if diff.files.is_empty() && !place.named && !place.model.exists() {
-        return answer(args, &Report::without_model(args), &empty_hint(&diff), start);
+        return answer(args, &Report::without_model(args), &empty_line(&diff), start);
     }
     let first = FirstBuild { allowed: !args.no_build, limit: Duration::from_secs_f64(args.build_limit) };
     let changed: HashSet<String> =
@@ -112,17 +94,14 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
         true => None,
         false => Tree::of(&place, &model.index, &diff).map_err(|error| model.error(error))?,
     };
-    let ids_from = match args.ids {
-        IdBase::Root => None,
-        IdBase::Cwd => Some(FromCwd::to_root(&place.root)?),
-    };
+    let ids_from = args.output.ids_from(&place)?;
     let query = Query::of(&diff, &change);
     let relevance = Relevance::score(&model.index, &query).map_err(|error| model.error(error))?;
     let choice = choose(args, &model, &change, &relevance, budget_us, tree.as_mut())?;
     let report = Report { diff: &diff, model: &model, change: &change, choice: &choice, budget_us, ids_from };
     let (report, mut line) = report.make(tree.as_ref());
-    if place.below_root && args.ids == IdBase::Root && !report.tests.is_empty() {
-        line.push_str(&format!("; ids are relative to `{}`: run there, or use --ids cwd", place.root.display()));
+    if let Some(hint) = args.output.root_hint(&place).filter(|_| !report.tests.is_empty()) {
+        line.push_str(&format!("; {hint}"));
     }
     answer(args, &report, &line, start)
 }
@@ -304,10 +283,7 @@ impl Report<'_> {
     }
 
     fn tests(&self) -> Vec<ChosenTest> {
-        let named = |id: &str| match (&self.ids_from, path_in_test_id(id)) {
-            (Some(here), Some(path)) => format!("{}{}", here.to(path), &id[path.len()..]),
-            _ => id.to_owned(),
-        };
+        let named = |id: &str| self.ids_from.as_ref().map_or_else(|| id.to_owned(), |here| here.id(id));
         let selection = &self.choice.selection;
         let mut tests: Vec<ChosenTest> = selection
             .picks
@@ -346,7 +322,7 @@ impl Report<'_> {
     /// The one line on standard error.
     fn line(&self, report: &SelectReport, changed_since: usize) -> String {
         let mut parts = vec![match report.status {
-            Status::EmptyDiff => empty_hint(self.diff),
+            Status::EmptyDiff => empty_line(self.diff),
             Status::NothingRelevant if report.dropped > 0 => {
                 "nothing to select: the diff only deletes tests".to_owned()
             }
@@ -398,6 +374,10 @@ impl Report<'_> {
         }
         parts.join("; ")
     }
+}
+
+fn empty_line(diff: &Diff<'_>) -> String {
+    format!("nothing to select: {}", empty_hint(diff))
 }
 
 fn evidence(recorded: bool, declared: bool) -> &'static str {

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::find::path_in_failed_id;
 use super::model_source::Place;
 use crate::diff::{Diff, FileDiff, Status};
 use crate::id::{TestId, path_in_test_id};
@@ -122,15 +123,14 @@ impl Tree {
     }
 
     /// [`Tree::current_id`] of an id that the model need not know: without a path it must, and whatever it does not know
-    /// is looked for in the file. A runner that cannot import a file fails it as a whole: then its path is the id.
+    /// is looked for in the file.
     pub(super) fn current_failed_id<D: AsRef<[u8]>>(
         &mut self,
         index: &Index<D>,
         id: &str,
     ) -> Result<Option<String>, ModelError> {
         let is_known = index.find_test(id)?.is_some();
-        let is_file = || path_in_test_id(&format!("{id}::")).is_some();
-        let Some(path) = path_in_test_id(id).or_else(|| is_file().then_some(id)) else {
+        let Some(path) = path_in_failed_id(id) else {
             return Ok(is_known.then(|| id.to_owned()));
         };
         let Some(now) = self.current_id_at(index, id, path)? else { return Ok(None) };

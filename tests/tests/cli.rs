@@ -457,6 +457,15 @@ fn impacted_is_all_or_a_full_run() {
     let ran = run(&["--last-failed", "failed.json"], &removal("src/pkg/b.py", 3));
     assert_eq!(ran.stdout, "tests/test_b.py::test_three[x y]\ntests/test_b.py::test_four\n");
     assert_eq!(run(&["--last-failed", "missing.json"], "").code, 66);
+    let ran = run(&["--last-failed", "failed.json", "--empty-diff", "fail"], "");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("fallback_reason=empty_diff"), "{}", ran.stderr);
+    for (diff, want) in
+        [("", "empty_diff"), (&removal("src/pkg/a.py", 7), "impacted"), (&removal("uv.lock", 7), "full_run")]
+    {
+        let (_, report) = folder.json(&["impacted", "--no-tree"], diff);
+        assert_eq!(report["status"], want);
+    }
     let without_model = Folder::new();
     let ran = without_model.run(&["impacted"], removal("a.py", 1));
     assert!(ran.code == 2 && ran.stderr.contains("fallback_reason=no_map"), "{}", ran.stderr);
@@ -595,14 +604,22 @@ fn no_id_leads_out_of_the_tree() {
 fn ids_are_told_from_where_one_stands() {
     let folder = with_tree();
     fs::create_dir(folder.path().join(".git")).unwrap();
-    let run = |args: &[&str]| {
-        let mut command = folder.command(&[&["select", "-t", "0.9", "--diff", "../d.diff"], args].concat());
+    let run_command = |command: &[&str], args: &[&str]| {
+        let mut command = folder.command(&[command, &["--diff", "../d.diff"], args].concat());
         let output = command.current_dir(folder.path().join("src")).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     };
+    let run = |args: &[&str]| run_command(&["select", "-t", "0.9"], args);
     folder.write("d.diff", removal("src/pkg/a.py", 7));
     folder.write("src/x", "");
+    let (_, stdout, stderr) = run_command(&["impacted"], &[]);
+    assert!(stdout.starts_with("tests/test_a.py::test_one\n") && stderr.contains("--ids cwd"), "{stderr}");
+    folder.write("failed", "tests/test_b.py\n");
+    let (code, stdout, stderr) = run_command(&["impacted"], &["--ids", "cwd", "--last-failed", "../failed"]);
+    let want = "../tests/test_a.py::test_one\n../tests/test_a.py::test_two\n../tests/test_b.py\n";
+    assert_eq!((code, stdout.as_str()), (0, want), "{stderr}");
+    assert!(!stderr.contains("--ids cwd"), "{stderr}");
     let (code, stdout, stderr) = run(&[]);
     assert_eq!((code, stdout.as_str()), (0, "tests/test_a.py::test_one\n"));
     assert!(stderr.contains("--ids cwd"), "{stderr}");
@@ -738,8 +755,8 @@ fn models_are_joined_or_replaced_but_not_lost() {
     assert_eq!(ids(&report), ["tests/test_a.py::test_two"], "its old lines are gone");
     let ran = folder.run(&["build", "one", "--force"], "");
     assert!(ran.stderr.contains("1 replaced, 4 removed"), "{}", ran.stderr);
-    let bare = r#"{"test": "tests/test_a.py::test_one", "lines": {}}"#;
-    for (input, says) in [("<testsuites/>", "no test"), (bare, "no line that a test ran")] {
+    let bare = RECORDED.replace("\"lines\": {", "\"lines\": {}, \"other\": {");
+    for (input, says) in [("<testsuites/>", "no test"), (bare.as_str(), "no line that a test ran")] {
         folder.write("empty", input);
         let before = fs::read(folder.path().join(".covopt")).unwrap();
         let ran = folder.run(&["build", "empty"], "");
