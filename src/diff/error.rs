@@ -22,6 +22,16 @@ pub enum DiffError {
         /// Its first line.
         found: Excerpt,
     },
+    /// Beside what was read stands a change in a form that is not read, which would go missing.
+    #[error("read diff: line {line}: expected nothing but unified diffs, found {found} ({foreign}); {}", foreign.remedy())]
+    Lost {
+        /// The line.
+        line: u64,
+        /// What it seems to be.
+        foreign: Foreign,
+        /// The line's text.
+        found: Excerpt,
+    },
     /// A line is not what the lines before it call for.
     #[error("read diff: line {line}: expected {expected}, found {found}; {}", expected.remedy())]
     Malformed {

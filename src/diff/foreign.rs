@@ -15,6 +15,10 @@ pub enum Foreign {
     Normal,
     /// `diff -q`.
     Brief,
+    /// `diff` with another form than `-u`: side by side, or a script for an editor.
+    OtherForm,
+    /// Bytes that no text holds, or the NUL-separated records of `-z`.
+    Binary,
     /// The lines of `git log --graph`.
     Graph,
     /// What an external diff tool or a pager prints for people.
@@ -30,6 +34,8 @@ impl std::fmt::Display for Foreign {
             Self::Context => "a context diff",
             Self::Normal => "a normal diff",
             Self::Brief => "a list of files that differ",
+            Self::OtherForm => "output of `diff` without `-u`",
+            Self::Binary => "binary data",
             Self::Graph => "a commit graph",
             Self::External => "an external diff tool's output",
             Self::Unknown => "no diff",
@@ -41,7 +47,10 @@ impl Foreign {
     pub(super) fn remedy(self) -> &'static str {
         match self {
             Self::Summary => "add `-p`, or leave out `--stat`, `--numstat`, `--raw`, `--name-only` or `--name-status`",
-            Self::Context | Self::Normal | Self::Brief => "use `diff -u`, or `diff -ru` for directories",
+            Self::Context | Self::Normal | Self::Brief | Self::OtherForm => {
+                "use `diff -u`, or `diff -ru` for directories"
+            }
+            Self::Binary => "give the diff alone, made without `-z`",
             Self::Graph => "leave out `--graph`",
             Self::External => "use `git --no-pager diff --no-ext-diff`",
             Self::Unknown => {
@@ -62,16 +71,63 @@ pub(super) fn refuse_utf16(input: &[u8]) -> Result<(), DiffError> {
 }
 
 /// Says what input without a file means.
-pub(super) fn judge(input: &[u8]) -> Result<Option<Hint>, DiffError> {
+///
+/// `lost` is what the parser saw go missing, which says more than the words of the other lines.
+pub(super) fn judge(input: &[u8], lost: Option<Foreign>) -> Result<Option<Hint>, DiffError> {
     if input.is_empty() {
         return Ok(None);
     }
     let lines = || input.split(|b| *b == b'\n').map(|line| line.trim_ascii_end());
-    if only_commits(lines()) {
+    if lost.is_none() && only_commits(lines()) {
         return Ok(Some(Hint::CommitWithoutFiles));
     }
-    let foreign = lines().find_map(recognize).unwrap_or(Foreign::Unknown);
+    let foreign = lost.or_else(|| lines().find_map(recognize)).unwrap_or(Foreign::Unknown);
     Err(DiffError::NoFile { foreign, found: Excerpt::of(lines().find(|line| !line.is_empty())) })
+}
+
+/// What a line between files is, if it and the two after it are a change in a form that is not read.
+///
+/// Messages and tables stand between files too, so only what a tool prints in just this way counts.
+pub(super) fn lost_piece(line: &[u8], next: Option<&[u8]>, second: Option<&[u8]>) -> Option<Foreign> {
+    const RULE: &[u8] = b"***************";
+    let starts = |line: Option<&[u8]>, start: &[u8]| line.is_some_and(|line| line.starts_with(start));
+    match line.first()? {
+        b'*' if line.starts_with(b"*** ") && starts(next, b"--- ") && starts(second, RULE) => Some(Foreign::Context),
+        b'*' if line.starts_with(RULE) && starts(next, b"*** ") && starts(next.map(last_word), b"****") => {
+            Some(Foreign::Context)
+        }
+        b'0'..=b'9' if is_normal(line) && (starts(next, b"<") || starts(next, b">")) => Some(Foreign::Normal),
+        b'F' if is_brief(line) => Some(Foreign::Brief),
+        // With `-z` git parts commits with a NUL.
+        b'\0' if !line[1..].contains(&b'\0') && !line[1..].starts_with(b"diff ") => None,
+        _ => memchr::memchr(b'\0', line).map(|_| Foreign::Binary),
+    }
+}
+
+/// What follows the echo of a `diff -r` command, if it is not unified.
+pub(super) fn lost_below_echo(echo: &[u8], next: Option<&[u8]>) -> Option<Foreign> {
+    let options = echo.split(|b| *b == b' ').skip(1).take_while(|word| word.starts_with(b"-"));
+    let is_unified = |word: &[u8]| match word.strip_prefix(b"--") {
+        Some(long) => long.starts_with(b"unified"),
+        None => word.contains(&b'u') || word.contains(&b'U'),
+    };
+    let says_so = options.clone().any(is_unified);
+    let recursive =
+        options.clone().any(|word| word == b"--recursive" || !word.starts_with(b"--") && word.contains(&b'r'));
+    let known =
+        [&b"diff "[..], b"--- ", b"Binary files ", b"Only in ", b"Symbolic links ", b"File ", b"Files ", b"*** "];
+    let next = next.filter(|next| !next.is_empty() && !known.iter().any(|start| next.starts_with(start)))?;
+    (recursive && !says_so).then(|| if is_normal(next) { Foreign::Normal } else { Foreign::OtherForm })
+}
+
+fn last_word(line: &[u8]) -> &[u8] {
+    line.rsplit(|b| *b == b' ').next().unwrap_or_default()
+}
+
+/// `Files OLD and NEW differ` of `diff -q`.
+fn is_brief(line: &[u8]) -> bool {
+    let names = line.strip_prefix(b"Files ").and_then(|rest| rest.strip_suffix(b" differ"));
+    names.is_some_and(|names| memchr::memmem::find(names, b" and ").is_some())
 }
 
 /// Whether all there is are commit headers, as `git show` and `git log` print them or as mails.
@@ -130,7 +186,7 @@ fn recognize(line: &[u8]) -> Option<Foreign> {
         b'*' if line.starts_with(b"*** ") => Some(Foreign::Context),
         b'*' | b'|' if is_graph(line) => Some(Foreign::Graph),
         b':' if is_raw(line) => Some(Foreign::Summary),
-        b'F' if line.starts_with(b"Files ") && line.ends_with(b" differ") => Some(Foreign::Brief),
+        b'F' if is_brief(line) => Some(Foreign::Brief),
         _ if is_summary(line) => Some(Foreign::Summary),
         _ if is_normal(line) => Some(Foreign::Normal),
         _ if is_external(line) => Some(Foreign::External),

@@ -261,6 +261,30 @@ fn gnu_diff_alone_and_recursive() {
     );
 }
 
+/// A file that became a directory, or a link with another target, was passed over: `diff -r` says no more about them.
+#[test]
+fn names_that_gnu_diff_cannot_compare() {
+    let text = format!(
+        "Symbolic links o/l and n/l differ\ndiff -ru o/x n/x\n--- o/x\n+++ n/x\n{HUNK}\
+         File o/t is a a is a regular file while file n/t is a a is a directory\n"
+    );
+    let expected = ["modified l l +0 -0 @0", "modified x x +1 -1 @1", "modified t is a a t is a a +0 -0 @0"];
+    assert_eq!(brief(text), expected);
+}
+
+/// Text between files is not taken for a lost piece.
+#[test]
+fn prose_between_files() {
+    let file = format!("diff --git a/f b/f\nindex 1..2 100644\n--- a/f\n+++ b/f\n{HUNK}");
+    let prose = "# HG changeset patch\n*** important ***\n***************\n1c1 is a place\n3d2\n\nFiles that differ\n\
+                 diff -u shows more\nthan this\n> quoted\n";
+    for between in [prose, "\0commit da531202791462f1bbf97a179305a5fd30c6ca15\nAuthor: n\n\n    < m\n\n"] {
+        assert_eq!(brief(format!("{between}{file}{between}{file}")).len(), 2, "{between}");
+    }
+    let echo = "diff -ruN o/empty n/empty\ndiff -r o/a n/a\n";
+    assert_eq!(brief(format!("{echo}--- o/a\n+++ n/a\n{HUNK}")), ["modified a a +1 -1 @1"]);
+}
+
 #[test]
 fn mercurial_plain_and_git_style() {
     let date = "Thu Jan 01 00:00:00 1970 +0000";

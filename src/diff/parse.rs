@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::cursor::Cursor;
 use super::draft::{Draft, FileType, Finished, Form};
-use super::error::{DiffError, Expected};
+use super::error::{DiffError, Excerpt, Expected};
+use super::foreign::Foreign;
 use super::hunk::{malformed, read_span};
 use super::{Diff, FileDiff, Status, foreign, hunk, name};
 
@@ -25,9 +26,22 @@ pub fn parse(input: &[u8]) -> Result<Diff<'_>, DiffError> {
     while let Some(line) = parser.cursor.next_line() {
         parser.read_line(line)?;
     }
+    let lost = parser.lost.take();
     let files = parser.finish()?;
-    let hint = if files.is_empty() { foreign::judge(input)? } else { None };
-    Ok(Diff { files, hint })
+    match lost {
+        Some(Lost { line, foreign, found }) if !files.is_empty() => Err(DiffError::Lost { line, foreign, found }),
+        lost => {
+            let hint = if files.is_empty() { foreign::judge(input, lost.map(|lost| lost.foreign))? } else { None };
+            Ok(Diff { files, hint })
+        }
+    }
+}
+
+/// A change in a form that is not read.
+struct Lost {
+    line: u64,
+    foreign: Foreign,
+    found: Excerpt,
 }
 
 struct Parser<'a> {
@@ -45,6 +59,8 @@ struct Parser<'a> {
     /// `Only in DIRECTORY: NAME`: the entry, to be completed when the directories are known, and `DIRECTORY`.
     one_sided: Vec<(usize, &'a [u8])>,
     parent_counts: Vec<u32>,
+    /// The first piece that would go missing.
+    lost: Option<Lost>,
 }
 
 impl<'a> Parser<'a> {
@@ -59,6 +75,7 @@ impl<'a> Parser<'a> {
             roots: None,
             one_sided: Vec::new(),
             parent_counts: Vec::new(),
+            lost: None,
         }
     }
 
@@ -77,19 +94,28 @@ impl<'a> Parser<'a> {
             Some(b'I') => self.open_index(line)?,
             Some(b'B') => self.read_binary(line)?,
             Some(b'G') if line == b"GIT binary patch" => self.read_binary_patch()?,
-            Some(b'S') => self.read_submodule(line)?,
+            Some(b'S') => self.read_submodule(line)? || self.read_unlike(line)?,
             Some(b'*') => self.read_unmerged(line)?,
             Some(b'O') => self.read_only_in(line)?,
             Some(b'P') => self.read_properties(line)?,
             Some(b'#') => self.read_property_hunk(line)?,
             Some(b'C') => self.read_cannot_display(line),
-            Some(b'F') => self.start_mail(line)?,
+            Some(b'F') => self.start_mail(line)? || self.read_unlike(line)?,
             _ => false,
         };
         if handled {
             return Ok(());
         }
+        if let Some(foreign) = foreign::lost_piece(line, self.cursor.peek(), self.cursor.peek_second()) {
+            self.lose(line, foreign);
+        }
         self.read_other(line)
+    }
+
+    /// Remembers a piece that is not read: an error if other pieces are, so that no change vanishes beside them.
+    fn lose(&mut self, line: &[u8], foreign: Foreign) {
+        let line_number = self.cursor.line();
+        self.lost.get_or_insert_with(|| Lost { line: line_number, foreign, found: Excerpt::of(Some(line)) });
     }
 
     /// Reads a line that belongs to the header of the file under way, or to none.
@@ -170,7 +196,12 @@ impl<'a> Parser<'a> {
             // The echo of a `diff -ru` command, whose names come again; CVS puts one below `Index:`.
             return match &self.draft {
                 Some(draft) if draft.form == Form::Index && draft.is_bare() => Ok(true),
-                _ => self.close().map(|()| true),
+                _ => {
+                    if let Some(foreign) = foreign::lost_below_echo(line, self.cursor.peek()) {
+                        self.lose(line, foreign);
+                    }
+                    self.close().map(|()| true)
+                }
             };
         };
         // `svn diff --git` puts the git header below its own.
@@ -254,11 +285,35 @@ impl<'a> Parser<'a> {
         {
             return Ok(true);
         }
-        let number = self.cursor.line();
         let (old, new) = name::split_names(names, b" and ", None)
-            .ok_or_else(|| malformed(number, Expected::TwoNames, Some(line)))?;
-        let mut draft = Draft::new(Form::Plain, number, line);
-        draft.binary = true;
+            .ok_or_else(|| malformed(self.cursor.line(), Expected::TwoNames, Some(line)))?;
+        self.open_pair(line, old, new, true)
+    }
+
+    /// Two words of `diff -r` about names that no diff of lines follows: `Symbolic links OLD and NEW differ`, and `File
+    /// OLD is a KIND while file NEW is a KIND`.
+    fn read_unlike(&mut self, line: &'a [u8]) -> Result<bool, DiffError> {
+        let links = line.strip_prefix(b"Symbolic links ").and_then(|rest| rest.strip_suffix(b" differ"));
+        let pair = match links {
+            Some(names) => name::split_names(names, b" and ", None),
+            None => unlike_files(line),
+        };
+        match pair {
+            Some((old, new)) => self.open_pair(line, old, new, false),
+            None => Ok(false),
+        }
+    }
+
+    /// Opens a file of which nothing but its two names is told.
+    fn open_pair(
+        &mut self,
+        line: &'a [u8],
+        old: name::Path<'a>,
+        new: name::Path<'a>,
+        binary: bool,
+    ) -> Result<bool, DiffError> {
+        let mut draft = Draft::new(Form::Plain, self.cursor.line(), line);
+        draft.binary = binary;
         let read = |path: name::Path<'a>| name::Name { absence: name::absence_of(&path), path };
         (draft.old_name, draft.new_name) = (Some(read(old)), Some(read(new)));
         self.open(draft)
@@ -479,6 +534,15 @@ fn mercurial_path(line: &[u8]) -> Option<&[u8]> {
         revisions += 1;
     }
     (revisions > 0 && !rest.is_empty()).then_some(rest)
+}
+
+/// The names of `File OLD is a KIND while file NEW is a KIND`, of a file that became a directory and its like.
+fn unlike_files(line: &[u8]) -> Option<(name::Path<'_>, name::Path<'_>)> {
+    let rest = line.strip_prefix(b"File ")?;
+    let (old, new) = rest.split_at(memchr::memmem::find(rest, b" while file ")?);
+    let path = |side: &'_ [u8]| memchr::memmem::rfind(side, b" is a ").filter(|at| *at > 0);
+    let new = &new[b" while file ".len()..];
+    Some((name::read_path(&old[..path(old)?])?, name::read_path(&new[..path(new)?])?))
 }
 
 /// Whether a line is base 85 text: a letter for the number of bytes, then five characters for every four.

@@ -58,6 +58,36 @@ fn other_outputs_are_known() {
     insta::assert_snapshot!(message("x".repeat(100)), @r"read diff: expected a unified diff, found `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...` (no diff); pipe the output of `git diff`, `git show` or `diff -u`; add `-p` if it was `--name-only`, and `--no-ext-diff` if a diff tool is configured");
 }
 
+/// What was not unified was passed over as text wherever another piece was read: a tree compared with `diff -r` kept
+/// its `Only in` lines alone, and a selection was made for those.
+#[test]
+fn pieces_of_another_form_do_not_vanish() {
+    let unified = format!("{HEAD}@@ -1 +1 @@\n-a\n+b\n");
+    let context = "*** o/a\t2026\n--- n/a\t2026\n***************\n*** 1 ****\n! 1\n--- 1 ----\n! 2\n";
+    let cases = [
+        (format!("diff -r o/a n/a\n1c1\n< 1\n---\n> 2\nOnly in n: e\n"), 1, Foreign::Normal),
+        (format!("Only in n: e\ndiff -rc o/a n/a\n{context}"), 3, Foreign::Context),
+        ("Files o/a and n/a differ\nOnly in n: e\n".to_owned(), 1, Foreign::Brief),
+        ("diff -ry -W40 o/c n/c\nx\t|\ty\nOnly in n: e\n".to_owned(), 1, Foreign::OtherForm),
+        ("Only in n: e\ndiff -re o/c n/c\n1c\ny\n.\n".to_owned(), 2, Foreign::OtherForm),
+        ("diff -rn o/c n/c\nd1 1\na1 1\ny\nOnly in o: only\n".to_owned(), 1, Foreign::OtherForm),
+        (format!("{unified}1c1\n< 1\n---\n> 2\n"), 8, Foreign::Normal),
+        (format!("{unified}3d2\n< 1\n"), 8, Foreign::Normal),
+        (format!("{unified}{context}"), 8, Foreign::Context),
+        (format!("{unified}***************\n*** 1,2 ****\n! 1\n"), 8, Foreign::Context),
+        (format!("{unified}\x7fELF\0\x01\n"), 8, Foreign::Binary),
+        (format!(":100644 100644 1 2 M\0f\0\0{unified}{unified}"), 1, Foreign::Binary),
+    ];
+    for (text, at, kind) in cases {
+        match parse(text.as_bytes()) {
+            Err(DiffError::Lost { line, foreign, .. }) => assert_eq!((line, foreign), (at, kind), "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+        assert!(message(&text).ends_with(kind.remedy()));
+    }
+    insta::assert_snapshot!(message(format!("{unified}1c1\n< 1\n")), @r"read diff: line 8: expected nothing but unified diffs, found `1c1` (a normal diff); use `diff -u`, or `diff -ru` for directories");
+}
+
 #[test]
 fn word_diffs_are_named() {
     let words = format!("{HEAD}@@ -1,2 +1,2 @@\na\n[-b-]{{+c+}}\n");
