@@ -109,6 +109,13 @@ impl<'a> Draft<'a> {
         self.form != Form::Plain && self.new_name.is_none() && !self.has_hunks && !self.binary && !self.properties
     }
 
+    /// Whether hunks must follow and none did. A combined diff of an unmerged file may have names alone, and so may a
+    /// file whose properties changed.
+    pub(super) fn lacks_hunks(&self) -> bool {
+        let may_lack = matches!(self.form, Form::Combined | Form::Plain) || self.binary || self.properties;
+        self.new_name.is_some() && !self.has_hunks && !may_lack
+    }
+
     /// Adds a hunk; `None` is one that was left out.
     pub(super) fn push(&mut self, hunk: Option<Hunk<'a>>, line: u64) -> Result<(), DiffError> {
         self.has_hunks = true;

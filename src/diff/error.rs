@@ -59,6 +59,15 @@ pub enum DiffError {
         /// How many of the new lines are there.
         new_found: u32,
     },
+    /// A file's `---` and `+++` lines are there and no hunk is.
+    #[error(
+        "read diff: line {line}: expected a file with hunks below its `---` and `+++` lines, found none; the diff is cut \
+         off, make it again"
+    )]
+    NoHunk {
+        /// The line that opens the file.
+        line: u64,
+    },
     /// A number does not fit in 32 bits.
     #[error(
         "read diff: line {line}: expected line numbers and counts up to 4294967295, found {found}; make the diff again"

@@ -198,6 +198,8 @@ fn combined_diffs_of_three_parents_renames_and_hunks_of_other_parents() {
     assert_eq!(brief(custom), ["modified f f +1 -1 @1"]);
     let other_parent = "diff --combined f\nindex 1,2..3\n--- a/f\n+++ b/f\n@@@ -1,1 -1,1 +1,1 @@@\n -a\n +b\n";
     assert_eq!(brief(other_parent), ["modified f f +0 -0 @0"]);
+    let same_as_ours = "diff --cc f\nindex 1,2..0\n--- a/f\n+++ b/f\n";
+    assert_eq!(brief(same_as_ours), ["modified f f +0 -0 @0"]);
     let gone =
         "diff --cc f\nindex 1,2..0\ndeleted file mode 100644,100644\n--- a/f\n+++ /dev/null\n@@@ -1 -1 +0,0 @@@\n--a\n";
     assert_eq!(brief(gone), ["deleted f - +0 -1 @1"]);

@@ -454,6 +454,9 @@ impl<'a> Parser<'a> {
     fn close(&mut self) -> Result<(), DiffError> {
         self.after_hunk = false;
         let Some(draft) = self.draft.take() else { return Ok(()) };
+        if draft.lacks_hunks() {
+            return Err(DiffError::NoHunk { line: draft.line });
+        }
         if draft.form == Form::Plain && self.roots.is_none() {
             self.roots = draft.roots();
         }

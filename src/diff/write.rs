@@ -30,8 +30,11 @@ fn write_file(file: &FileDiff<'_>, out: &mut Vec<u8>) {
     quote::write(out, b"b/", new);
     out.push(b'\n');
     write_extended(file, old, new, out);
-    write_name(out, b"--- ", b"a/", file.old_path.as_deref());
-    write_name(out, b"+++ ", b"b/", file.new_path.as_deref());
+    // Names without hunks are those of a diff that was cut off.
+    if file.binary || !file.hunks.is_empty() {
+        write_name(out, b"--- ", b"a/", file.old_path.as_deref());
+        write_name(out, b"+++ ", b"b/", file.new_path.as_deref());
+    }
     if file.binary {
         out.extend_from_slice(b"Binary files differ\n");
     }

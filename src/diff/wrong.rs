@@ -126,6 +126,20 @@ fn hunks_that_break_their_promise() {
     insta::assert_snapshot!(message(format!("{HEAD}@@ -1 +1 @@\n-a\n+b\n+c\n")), @r"read diff: line 8: expected the end of the hunk, whose counts are used up, found `+c`; a diff edited by hand must keep its hunk counts true: make it again, or run `rediff` on it");
 }
 
+/// A diff that was cut off below `+++` was a file with nothing added and nothing removed.
+#[test]
+fn names_without_a_hunk_are_cut_off() {
+    for after in ["", "\n", "diff --git a/g b/g\nold mode 100644\nnew mode 100755\n", "-- \n2.47\n"] {
+        assert_eq!(parse(format!("{HEAD}{after}").as_bytes()), Err(DiffError::NoHunk { line: 1 }), "{after}");
+    }
+    let rule = "=".repeat(67);
+    for head in ["diff -r 0123456789ab f\n", &format!("Index: f\n{rule}\n")] {
+        let text = format!("{head}--- a/f\n+++ b/f\n");
+        assert_eq!(parse(text.as_bytes()), Err(DiffError::NoHunk { line: 1 }), "{text}");
+    }
+    insta::assert_snapshot!(message(HEAD), @r"read diff: line 1: expected a file with hunks below its `---` and `+++` lines, found none; the diff is cut off, make it again");
+}
+
 #[test]
 fn headers_that_cannot_be() {
     for header in [
