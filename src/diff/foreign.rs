@@ -19,6 +19,8 @@ pub enum Foreign {
     OtherForm,
     /// Bytes that no text holds, or the NUL-separated records of `-z`.
     Binary,
+    /// `git log` without `-p`: commit headers of several commits, or one line each.
+    Log,
     /// The lines of `git log --graph`.
     Graph,
     /// What an external diff tool or a pager prints for people.
@@ -36,6 +38,7 @@ impl std::fmt::Display for Foreign {
             Self::Brief => "a list of files that differ",
             Self::OtherForm => "output of `diff` without `-u`",
             Self::Binary => "binary data",
+            Self::Log => "commits without their patches",
             Self::Graph => "a commit graph",
             Self::External => "an external diff tool's output",
             Self::Unknown => "no diff",
@@ -51,6 +54,7 @@ impl Foreign {
                 "use `diff -u`, or `diff -ru` for directories"
             }
             Self::Binary => "give the diff alone, made without `-z`",
+            Self::Log => "add `-p`, and for what merges brought in `-m --first-parent`",
             Self::Graph => "leave out `--graph`",
             Self::External => "use `git --no-pager diff --no-ext-diff`",
             Self::Unknown => {
@@ -78,9 +82,11 @@ pub(super) fn judge(input: &[u8], lost: Option<Foreign>) -> Result<Option<Hint>,
         return Ok(None);
     }
     let lines = || input.split(|b| *b == b'\n').map(|line| line.trim_ascii_end());
-    if lost.is_none() && only_commits(lines()) {
+    let commits = if lost.is_none() { only_commits(lines()) } else { None };
+    if commits.is_some_and(|commits| commits.total == 1 || commits.merges == commits.total) {
         return Ok(Some(Hint::CommitWithoutFiles));
     }
+    let lost = lost.or(commits.map(|_| Foreign::Log));
     let foreign = lost.or_else(|| lines().find_map(recognize)).unwrap_or(Foreign::Unknown);
     Err(DiffError::NoFile { foreign, found: Excerpt::of(lines().find(|line| !line.is_empty())) })
 }
@@ -130,26 +136,49 @@ fn is_brief(line: &[u8]) -> bool {
     names.is_some_and(|names| memchr::memmem::find(names, b" and ").is_some())
 }
 
-/// Whether all there is are commit headers, as `git show` and `git log` print them or as mails.
-fn only_commits<'a>(lines: impl Iterator<Item = &'a [u8]>) -> bool {
-    let mut commits = 0u32;
+/// How many commits there are, and how many of them are merges, which have no patch of their own.
+#[derive(Clone, Copy, Default)]
+struct Commits {
+    total: u32,
+    merges: u32,
+    /// Lines `parent HASH` of the last commit under `--format=raw`.
+    parents: u32,
+}
+
+impl Commits {
+    fn start(&mut self) {
+        (self.total, self.parents) = (self.total.saturating_add(1), 0);
+    }
+
+    fn read_header(&mut self, line: &[u8]) {
+        let is_parent = line.starts_with(b"parent ");
+        self.parents = self.parents.saturating_add(u32::from(is_parent));
+        if line.starts_with(b"Merge: ") || is_parent && self.parents == 2 {
+            self.merges = self.merges.saturating_add(1).min(self.total);
+        }
+    }
+}
+
+/// The commits, if all there is are commit headers, as `git show` and `git log` print them or as mails.
+fn only_commits<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Commits> {
+    let mut commits = Commits::default();
     let (mut in_mail, mut in_tag) = (false, false);
     for line in lines {
         let is_commit = line.strip_prefix(b"commit ").is_some_and(|rest| abbreviated_hash(rest).is_some());
-        if is_mail_start(line) {
-            (commits, in_mail, in_tag) = (commits.saturating_add(1), true, false);
-        } else if is_commit || is_oneline_commit(line) {
-            (commits, in_tag) = (commits.saturating_add(1), false);
+        if is_commit || is_mail_start(line) {
+            commits.start();
+            (in_mail, in_tag) = (!is_commit, false);
         } else if line.starts_with(b"tag ") {
             in_tag = true;
         } else {
             let may_stand = in_mail || in_tag || line.is_empty() || is_header_or_message(line);
             if !may_stand || recognize(line) == Some(Foreign::Summary) {
-                return false;
+                return None;
             }
+            commits.read_header(line);
         }
     }
-    commits > 0
+    (commits.total > 0).then_some(commits)
 }
 
 /// `Author: ...`, `gpg: ...`, a line of `--format=raw`, or a message line, which git indents.
@@ -188,6 +217,7 @@ fn recognize(line: &[u8]) -> Option<Foreign> {
         b':' if is_raw(line) => Some(Foreign::Summary),
         b'F' if is_brief(line) => Some(Foreign::Brief),
         _ if is_summary(line) => Some(Foreign::Summary),
+        _ if is_oneline_commit(line) => Some(Foreign::Log),
         _ if is_normal(line) => Some(Foreign::Normal),
         _ if is_external(line) => Some(Foreign::External),
         _ => None,

@@ -228,11 +228,15 @@ fn commits_without_files_are_hinted() {
     let commit = "commit da531202791462f1bbf97a179305a5fd30c6ca15\nMerge: 0c27855 72f25a0\nAuthor: n <a@b>\nDate:   Sun Nov 22 05:30:56 2026 +0000\n\n    m\n    \n    1\t2\tx\n\n";
     let tag = "tag v1\nTagger: n <a@b>\n\nany message\n\n";
     let mail = "From da531202791462f1bbf97a179305a5fd30c6ca15 Mon Sep 17 00:00:00 2001\nSubject: [PATCH]\n\nany\n";
-    for text in [commit, &format!("{commit}{commit}"), &format!("{tag}{commit}"), "da53120 a merge\n", mail] {
+    let raw_merge =
+        "commit da531202791462f1bbf97a179305a5fd30c6ca15\ntree 0c2\nparent 0c2\nparent 72f\nauthor n\n\n    m\n";
+    let two_raw = format!("{raw_merge}{raw_merge}");
+    for text in [commit, &format!("{commit}{commit}"), &format!("{tag}{commit}"), &two_raw, mail] {
         let diff = read(text.as_bytes());
         assert_eq!((diff.files.len(), diff.hint), (0, Some(Hint::CommitWithoutFiles)), "{text}");
     }
-    assert!(Hint::CommitWithoutFiles.to_string().contains("-m --first-parent"));
+    let hint = Hint::CommitWithoutFiles.to_string();
+    assert!(hint.contains("-m --first-parent") && hint.contains("`-p`"));
 }
 
 #[test]

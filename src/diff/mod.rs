@@ -57,7 +57,7 @@ pub struct Diff<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {
-    /// Commit headers only: a merge without conflicts, or an empty commit.
+    /// Commit headers only: a merge without conflicts, an empty commit, or one whose patch was not asked for.
     CommitWithoutFiles,
 }
 
@@ -65,8 +65,8 @@ impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommitWithoutFiles => f.write_str(
-                "a commit header without files: an empty commit, or a merge; `git show -m --first-parent` shows what a \
-                 merge brought in",
+                "a commit header without files: an empty commit, one shown without its patch, which `-p` adds, or a \
+                 merge; `git show -m --first-parent` shows what a merge brought in",
             ),
         }
     }

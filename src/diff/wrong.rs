@@ -65,7 +65,7 @@ fn pieces_of_another_form_do_not_vanish() {
     let unified = format!("{HEAD}@@ -1 +1 @@\n-a\n+b\n");
     let context = "*** o/a\t2026\n--- n/a\t2026\n***************\n*** 1 ****\n! 1\n--- 1 ----\n! 2\n";
     let cases = [
-        (format!("diff -r o/a n/a\n1c1\n< 1\n---\n> 2\nOnly in n: e\n"), 1, Foreign::Normal),
+        ("diff -r o/a n/a\n1c1\n< 1\n---\n> 2\nOnly in n: e\n".to_owned(), 1, Foreign::Normal),
         (format!("Only in n: e\ndiff -rc o/a n/a\n{context}"), 3, Foreign::Context),
         ("Files o/a and n/a differ\nOnly in n: e\n".to_owned(), 1, Foreign::Brief),
         ("diff -ry -W40 o/c n/c\nx\t|\ty\nOnly in n: e\n".to_owned(), 1, Foreign::OtherForm),
@@ -124,6 +124,29 @@ fn hunks_that_break_their_promise() {
     assert_eq!(malformed(&combined("++a\n++b\n")), (6, Expected::SignWithinCount));
     assert!(matches!(parse(combined("--a\n").as_bytes()), Err(DiffError::Truncated { line: 4, new_found: 0, .. })));
     insta::assert_snapshot!(message(format!("{HEAD}@@ -1 +1 @@\n-a\n+b\n+c\n")), @r"read diff: line 8: expected the end of the hunk, whose counts are used up, found `+c`; a diff edited by hand must keep its hunk counts true: make it again, or run `rediff` on it");
+}
+
+/// `git log -3` and `git log --oneline`, piped without `-p`, were a change without files: exit 0 and a word on merges.
+#[test]
+fn logs_without_patches_are_refused() {
+    let commit =
+        |header: &str| format!("commit da531202791462f1bbf97a179305a5fd30c6ca15\n{header}Author: n\n\n    m\n\n");
+    let (plain, merge) = (commit(""), commit("Merge: 0c27855 72f25a0\n"));
+    let raw = commit("tree 0c27855\nparent 72f25a0\n");
+    let mail = "From da531202791462f1bbf97a179305a5fd30c6ca15 Mon Sep 17 00:00:00 2001\nSubject: [PATCH]\n\nany\n";
+    let logs = [
+        format!("{plain}{plain}"),
+        format!("{merge}{plain}"),
+        format!("{plain}{merge}{merge}"),
+        format!("{raw}{raw}"),
+        format!("{mail}{mail}"),
+        "da53120 a merge\n".to_owned(),
+        "da53120 second\n0c27855 first\n".to_owned(),
+    ];
+    for log in logs {
+        assert_eq!(foreign(&log), Foreign::Log, "{log}");
+    }
+    insta::assert_snapshot!(message("da53120 second\n"), @r"read diff: expected a unified diff, found `da53120 second` (commits without their patches); add `-p`, and for what merges brought in `-m --first-parent`");
 }
 
 /// A diff that was cut off below `+++` was a file with nothing added and nothing removed.

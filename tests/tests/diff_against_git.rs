@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use covopt::diff::{Diff, FileDiff, Hint, LineKind, Status, decolor, parse};
+use covopt::diff::{Diff, DiffError, FileDiff, Foreign, Hint, LineKind, Status, decolor, parse};
 
 /// A repository in a directory that goes away.
 struct Repository {
@@ -344,15 +344,16 @@ fn commits_in_series_and_commits_without_files() {
     let mails = repository.git(&["format-patch", "--stdout", "--root", "HEAD"]);
     assert_eq!((files, parse(&mails).unwrap().files.len()), (6, 4));
     repository.commit("empty");
-    for options in [
-        &["show"][..],
-        &["show", "--oneline"],
-        &["show", "--format=fuller", "--color=always"],
-        &["show", "--notes", "--format=raw"],
-    ] {
+    for options in [&["show"][..], &["show", "--format=fuller", "--color=always"], &["show", "--notes", "--format=raw"]]
+    {
         let text = repository.git(options);
         let plain = decolor(&text);
         assert_eq!(parse(&plain).unwrap().hint, Some(Hint::CommitWithoutFiles), "{options:?}");
+    }
+    for options in [&["log", "-3"][..], &["log", "-3", "--oneline"], &["show", "--oneline"]] {
+        let text = repository.git(options);
+        let found = parse(&text);
+        assert!(matches!(found, Err(DiffError::NoFile { foreign: Foreign::Log, .. })), "{options:?}: {found:?}");
     }
     repository.git(&["checkout", "-q", "-b", "clean", "HEAD~2"]);
     repository.write(b"third", "t\n");
