@@ -120,7 +120,8 @@ fn choose(
     mut tree: Option<&mut Tree>,
 ) -> Result<Choice, Error> {
     let mut gone: HashSet<TestId> = HashSet::new();
-    let options = Options { budget_us: Some(budget_us), candidates: args.candidates, fill: args.fill };
+    let options =
+        Options { budget_us: Some(budget_us), candidates: args.candidates, fill: args.fill, ..Options::default() };
     let failed = |error| match error {
         CandidateError::Model(error) => model.error(error),
         error => Error::Candidates(error),

@@ -1,7 +1,8 @@
 //! The certificate: what no selection within the budget can exceed.
 //!
 //! Three bounds, of which the least counts, computed as far as they are needed; all with true costs, zero included, for
-//! the floor of the ratio is the optimizer's, not the problem's:
+//! the floor of the ratio is the optimizer's, not the problem's. Set-ups are left out of the costs but for what fits alone:
+//! with them less can be picked, so that the bounds hold all the more:
 //!
 //! - *Reach*: no selection exceeds all candidates that fit alone, run together.
 //! - *Marginal gains*: for any set S, the best selection T satisfies U(T) <= U(S) + sum_{i in T - S} gain(i | S), since
@@ -39,14 +40,22 @@ pub(super) struct Reach {
     slack: u64,
 }
 
+impl Reach {
+    /// Where not even a session can start.
+    pub(super) fn nothing_fits(self) -> Self {
+        Self { fitting: 0, slack: 0, ..self }
+    }
+}
+
 /// Runs all candidates. O(rows).
 pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
     let regions = instance.weights().len();
     let mut fitting = Residuals::untouched(instance);
     let mut signals = vec![0u64; regions];
     let mut weakest = vec![u32::MAX; regions];
-    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
-        if cost_us > budget_us {
+    let candidates = || (0u32..).take(instance.len());
+    for candidate in candidates() {
+        if instance.cost_alone_us(candidate) > budget_us {
             continue;
         }
         fitting.pick_rounded(instance, candidate, Rounding::Down);
@@ -61,8 +70,8 @@ pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
     let losses = signals.iter().zip(&weakest).map(|(&n, &d)| n.min(CHANCE_ONE.div_ceil(u64::from(d))));
     let slack = instance.weights().iter().zip(losses).map(|(&weight, loss)| u64::from(weight) * loss).sum();
     let reached = fitting.utility(instance);
-    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
-        if cost_us > budget_us {
+    for candidate in candidates() {
+        if instance.cost_alone_us(candidate) > budget_us {
             fitting.pick_rounded(instance, candidate, Rounding::Down);
         }
     }
@@ -133,7 +142,7 @@ struct Item {
 fn fitting_items(instance: &Instance, budget_us: u64, mut gain_of: impl FnMut(u32) -> u64) -> Vec<Item> {
     let mut items = Vec::with_capacity(instance.len());
     for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
-        if cost_us <= budget_us {
+        if instance.cost_alone_us(candidate) <= budget_us {
             let gain = gain_of(candidate);
             if gain > 0 {
                 items.push(Item { gain, cost_us });

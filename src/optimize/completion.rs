@@ -35,15 +35,23 @@ struct Moment {
     cost_us: u64,
 }
 
+/// The run that is completed.
+struct Run {
+    moments: Vec<Moment>,
+    /// By group, after how many picks it was open.
+    opened: Vec<usize>,
+}
+
 /// The best completion of a prefix of the picks of `walk`, which began with `pool`, if it is better than all picks.
 pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry], budget_us: u64) -> Option<Completion> {
     let instance = walk.instance();
-    let moments = moments(instance, walk.picks(), budget_us);
+    let run = Run::new(instance, walk.picks(), budget_us);
+    let moments = &run.moments;
     let mut tried: Vec<(usize, Entry)> = Vec::new();
-    let least_needed = least_needed_by_size(&moments);
+    let least_needed = least_needed_by_size(moments);
     for entry in pool {
-        if entry.gain > least_needed[size(entry.cost_us)] {
-            tried.extend(moment_to_try(&moments, walk, entry).map(|moment| (moment, *entry)));
+        if entry.gain > least_needed[size(instance.costs_us()[entry.candidate as usize])] {
+            tried.extend(moment_to_try(&run, walk, entry).map(|moment| (moment, *entry)));
         }
     }
     let mut picked = walk.picks().to_vec();
@@ -75,29 +83,43 @@ fn key(utility: u64, entry: &Entry) -> (u64, Reverse<u64>, Reverse<u32>) {
 }
 
 /// The last prefix that leaves room for a candidate, if it could be better there than all later picks.
-fn moment_to_try(moments: &[Moment], walk: &Walk<'_>, entry: &Entry) -> Option<usize> {
-    if walk.fits(entry.cost_us) {
+fn moment_to_try(run: &Run, walk: &Walk<'_>, entry: &Entry) -> Option<usize> {
+    let candidate = entry.candidate;
+    if walk.fits(walk.cost_now_us(candidate)) {
         return None;
     }
-    let last = moments.partition_point(|moment| moment.left_us >= entry.cost_us).checked_sub(1)?;
-    let Moment { needed, gain, cost_us, .. } = moments[last];
-    let most_gained = u128::from(gain) * u128::from(floored(entry.cost_us));
-    let may_lead = entry.gain > needed && most_gained > u128::from(needed) * u128::from(floored(cost_us));
+    let last_with = |cost_us| run.moments.partition_point(|moment| moment.left_us >= cost_us).checked_sub(1);
+    let mut cost_us = walk.instance().costs_us()[candidate as usize];
+    let mut last = last_with(cost_us)?;
+    if run.opened.get(walk.instance().group_of(candidate) as usize).is_some_and(|&opened| last < opened) {
+        // Where its group was open, there was no room any more: it costs its set-up too.
+        cost_us = entry.cost_us;
+        last = last_with(cost_us)?;
+    }
+    let moment = &run.moments[last];
+    let most_gained = u128::from(moment.gain) * u128::from(floored(cost_us));
+    let may_lead =
+        entry.gain > moment.needed && most_gained > u128::from(moment.needed) * u128::from(floored(moment.cost_us));
     may_lead.then_some(last)
 }
 
-fn moments(instance: &Instance, picks: &[u32], budget_us: u64) -> Vec<Moment> {
-    let mut residuals = Residuals::untouched(instance);
-    let (mut left_us, mut utility) = (budget_us, 0);
-    let mut moments = Vec::with_capacity(picks.len());
-    for &candidate in picks {
-        let (gain, cost_us) = (residuals.pick(instance, candidate), instance.costs_us()[candidate as usize]);
-        moments.push(Moment { left_us, needed: utility, gain, cost_us });
-        left_us -= cost_us;
-        utility += gain;
+impl Run {
+    fn new(instance: &Instance, picks: &[u32], budget_us: u64) -> Self {
+        let mut again = Walk::new(instance, budget_us);
+        let mut opened = vec![usize::MAX; instance.group_count()];
+        let mut moments = Vec::with_capacity(picks.len());
+        let mut utility = 0;
+        for (prefix, &candidate) in (1..).zip(picks) {
+            let (left_us, cost_us, gain) = (again.left_us(), again.cost_now_us(candidate), again.gain(candidate));
+            moments.push(Moment { left_us, needed: utility, gain, cost_us });
+            utility += gain;
+            if let Some(group) = again.take(candidate) {
+                opened[group as usize] = prefix;
+            }
+        }
+        moments.iter_mut().for_each(|moment| moment.needed = utility - moment.needed);
+        Self { moments, opened }
     }
-    moments.iter_mut().for_each(|moment| moment.needed = utility - moment.needed);
-    moments
 }
 
 /// By [`size`], what the smallest cost of the size has to gain more than: greater ones fit in earlier prefixes only.

@@ -28,7 +28,7 @@ pub(super) fn fill(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64, e
     }
     drop_used(walk, &mut pool, seen_picks);
     for entry in &pool {
-        if walk.fits(entry.cost_us) {
+        if walk.fits(walk.cost_now_us(entry.candidate)) {
             walk.take(entry.candidate);
         }
     }
@@ -38,5 +38,5 @@ pub(super) fn fill(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64, e
 fn drop_used(walk: &Walk<'_>, pool: &mut Vec<Entry>, since: usize) {
     let mut picked = walk.picks()[since..].to_vec();
     picked.sort_unstable();
-    pool.retain(|entry| walk.fits(entry.cost_us) && picked.binary_search(&entry.candidate).is_err());
+    pool.retain(|entry| walk.may_fit(entry.candidate) && picked.binary_search(&entry.candidate).is_err());
 }

@@ -82,6 +82,10 @@ pub(super) struct Walk<'a> {
     instance: &'a Instance,
     residuals: Residuals,
     left_us: u64,
+    /// Whether the set-up of each group was charged.
+    open: Vec<bool>,
+    /// Whether each candidate can be picked.
+    offered: Vec<bool>,
     picks: Vec<u32>,
     evaluations: u64,
 }
@@ -90,15 +94,19 @@ impl<'a> Walk<'a> {
     /// Nothing picked, nothing spent.
     pub(super) fn new(instance: &'a Instance, budget_us: u64) -> Self {
         let residuals = Residuals::untouched(instance);
-        Self { instance, residuals, left_us: budget_us, picks: Vec::new(), evaluations: 0 }
+        let (open, offered) = (vec![false; instance.group_count()], vec![false; instance.len()]);
+        Self { instance, residuals, left_us: budget_us, open, offered, picks: Vec::new(), evaluations: 0 }
     }
 
     /// Forgets all picks but the first `kept`; evaluations stay counted.
     pub(super) fn restart(&mut self, budget_us: u64, kept: usize) {
         self.forget_gains();
         self.left_us = budget_us;
+        self.open.fill(false);
         let picks = std::mem::take(&mut self.picks);
-        picks.into_iter().take(kept).for_each(|candidate| self.take(candidate));
+        for candidate in picks.into_iter().take(kept) {
+            self.take(candidate);
+        }
     }
 
     /// Keeps the picks and their cost, but takes every region for unchecked again.
@@ -110,7 +118,8 @@ impl<'a> Walk<'a> {
     pub(super) fn score_all(&mut self, keep: Option<usize>) -> Vec<Entry> {
         let after_picks = self.pick_count();
         let mut pool = Vec::with_capacity(self.instance.len());
-        for (candidate, &cost_us) in (0u32..).zip(self.instance.costs_us()) {
+        for candidate in (0u32..).take(self.instance.len()) {
+            let cost_us = self.cost_now_us(candidate);
             if self.fits(cost_us) {
                 let gain = self.evaluate(candidate);
                 if gain > 0 {
@@ -124,18 +133,54 @@ impl<'a> Walk<'a> {
         pool
     }
 
-    /// Picks a candidate.
-    pub(super) fn take(&mut self, candidate: u32) {
+    /// Picks a candidate; returns the group that it opens.
+    pub(super) fn take(&mut self, candidate: u32) -> Option<u32> {
         self.residuals.pick(self.instance, candidate);
-        self.left_us -= self.instance.costs_us()[candidate as usize];
+        self.left_us -= self.cost_now_us(candidate);
+        self.offered[candidate as usize] = false;
         self.picks.push(candidate);
+        let group = self.instance.group_of(candidate);
+        let open = self.open.get_mut(group as usize)?;
+        (!std::mem::replace(open, true)).then_some(group)
     }
 
-    /// What of a pool is not picked.
+    /// The cost of a candidate, with its set-up unless that was charged.
+    #[inline]
+    pub(super) fn cost_now_us(&self, candidate: u32) -> u64 {
+        let is_open = self.open.is_empty() || self.open.get(self.instance.group_of(candidate) as usize) != Some(&false);
+        if is_open { self.instance.costs_us()[candidate as usize] } else { self.instance.cost_alone_us(candidate) }
+    }
+
+    /// Offers the candidates of a pool, and no others.
+    pub(super) fn offer(&mut self, pool: &[Entry]) {
+        self.offered.fill(false);
+        pool.iter().for_each(|entry| self.offered[entry.candidate as usize] = true);
+    }
+
+    /// Whether a candidate was offered and not picked.
+    pub(super) fn is_offered(&self, candidate: u32) -> bool {
+        self.offered[candidate as usize]
+    }
+
+    /// The offered members of a group, scored anew.
+    pub(super) fn score_group(&mut self, group: u32) -> Vec<Entry> {
+        let instance = self.instance;
+        let offered: Vec<u32> = instance.members_of(group).iter().copied().filter(|&i| self.is_offered(i)).collect();
+        let score = |candidate| Entry {
+            gain: self.evaluate(candidate),
+            cost_us: self.cost_now_us(candidate),
+            candidate,
+            after_picks: self.pick_count(),
+        };
+        offered.into_iter().map(score).collect()
+    }
+
+    /// What of a pool is not picked, at its cost now.
     pub(super) fn without_picks(&self, pool: &[Entry]) -> Vec<Entry> {
         let mut picked = self.picks.clone();
         picked.sort_unstable();
-        pool.iter().filter(|entry| picked.binary_search(&entry.candidate).is_err()).copied().collect()
+        let rest = pool.iter().filter(|entry| picked.binary_search(&entry.candidate).is_err());
+        rest.map(|entry| Entry { cost_us: self.cost_now_us(entry.candidate), ..*entry }).collect()
     }
 
     /// Whether a cost fits in what is left of the budget.
@@ -158,6 +203,16 @@ impl<'a> Walk<'a> {
         self.evaluations
     }
 
+    /// What is left of the budget, in microseconds.
+    pub(super) fn left_us(&self) -> u64 {
+        self.left_us
+    }
+
+    /// The gain of picking a candidate now, not counted.
+    pub(super) fn gain(&self, candidate: u32) -> u64 {
+        self.residuals.gain(self.instance, candidate)
+    }
+
     /// Counts gains that were computed elsewhere.
     pub(super) fn count_evaluations(&mut self, gains: usize) {
         self.evaluations += gains as u64;
@@ -166,7 +221,15 @@ impl<'a> Walk<'a> {
     /// Marks gains that were computed with nothing picked as fresh, after gains were forgotten.
     pub(super) fn mark_fresh(&self, pool: &mut [Entry]) {
         let after_picks = self.pick_count();
-        pool.iter_mut().for_each(|entry| entry.after_picks = after_picks);
+        for entry in pool {
+            entry.after_picks = after_picks;
+            entry.cost_us = self.cost_now_us(entry.candidate);
+        }
+    }
+
+    /// Whether a candidate can fit, now or once its group is open.
+    pub(super) fn may_fit(&self, candidate: u32) -> bool {
+        self.fits(self.instance.costs_us()[candidate as usize])
     }
 
     fn pick_count(&self) -> u32 {
@@ -191,6 +254,7 @@ impl<'a> Walk<'a> {
     /// Computes an entry's gain anew.
     pub(super) fn refresh(&mut self, entry: &mut Entry) {
         entry.gain = self.evaluate(entry.candidate);
+        entry.cost_us = self.cost_now_us(entry.candidate);
         entry.after_picks = self.pick_count();
     }
 
@@ -198,7 +262,7 @@ impl<'a> Walk<'a> {
     fn refresh_all(&mut self, pool: &mut Vec<Entry>, negligible: u64) {
         pool.retain_mut(|entry| {
             // The old gain is an upper bound: below the threshold once is below it for good.
-            if !self.fits(entry.cost_us) || entry.gain < negligible {
+            if !self.may_fit(entry.candidate) || entry.gain < negligible {
                 return false;
             }
             self.refresh(entry);
@@ -224,6 +288,7 @@ pub(super) fn lazy(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u64) {
 
 /// [`lazy`] with a first tier of this many candidates, which changes the effort and never the picks.
 pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u64, first_tier: usize) {
+    walk.offer(&pool);
     let mut tier = pool;
     let mut tier_len = first_tier;
     loop {
@@ -234,6 +299,7 @@ pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u
             return;
         }
         best.leave_to(&mut behind);
+        behind.retain(|entry| walk.is_offered(entry.candidate));
         walk.refresh_all(&mut behind, negligible);
         tier = behind;
         tier_len = tier_len.saturating_mul(2);
@@ -244,7 +310,8 @@ pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u
 pub(super) fn plain(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64) {
     loop {
         walk.refresh_all(&mut pool, negligible);
-        let Some((position, &best)) = pool.iter().enumerate().max_by_key(|&(_, entry)| entry) else {
+        let fitting = pool.iter().enumerate().filter(|(_, entry)| walk.fits(entry.cost_us));
+        let Some((position, &best)) = fitting.max_by_key(|&(_, entry)| entry) else {
             return;
         };
         walk.take(best.candidate);

@@ -94,6 +94,24 @@ pub enum InstanceError {
         /// The region that does not ascend.
         region: u32,
     },
+    /// There is not one group per candidate.
+    #[error("{found} groups for {candidates} candidates; name the group of each")]
+    BadGroups {
+        /// How many groups are named.
+        found: usize,
+        /// How many candidates there are.
+        candidates: usize,
+    },
+    /// A candidate names a group that has no set-up.
+    #[error("candidate {candidate} is of group {group}, expected one of {groups} groups; state its set-up, 0 for none")]
+    UnknownGroup {
+        /// The candidate.
+        candidate: usize,
+        /// The group it names.
+        group: u32,
+        /// How many groups there are.
+        groups: usize,
+    },
     /// There is not one family per candidate.
     #[error("{found} families for {candidates} candidates; name the family of each, `NO_FAMILY` where it has none")]
     BadFamilies {
@@ -117,7 +135,23 @@ pub struct Instance {
     families: Vec<u32>,
     /// How many families there are.
     family_count: u32,
+    /// The set-ups of groups; none where there are no groups.
+    groups: Groups,
 }
+
+/// What candidates share: the set-up of a test file, charged once, when its first test is picked.
+#[derive(Clone, Debug, Default)]
+struct Groups {
+    /// The group of each candidate, or [`NO_GROUP`] where its set-up is free; empty where all are.
+    of: Vec<u32>,
+    setup_us: Vec<u64>,
+    /// `members[starts[group]..starts[group + 1]]` are the candidates of a group, ascending.
+    starts: Vec<u32>,
+    members: Vec<u32>,
+}
+
+/// The group of a candidate that needs no set-up.
+pub(super) const NO_GROUP: u32 = u32::MAX;
 
 impl Instance {
     /// Checks and takes an instance in compressed rows.
@@ -148,7 +182,15 @@ impl Instance {
             let (starts, costs, rows) = (row_starts.len(), costs_us.len(), rows.len());
             return Err(InstanceError::BadStarts { starts, costs, rows });
         }
-        let instance = Self { weights, costs_us, row_starts, rows, families: Vec::new(), family_count: 0 };
+        let instance = Self {
+            weights,
+            costs_us,
+            row_starts,
+            rows,
+            families: Vec::new(),
+            family_count: 0,
+            groups: Groups::default(),
+        };
         instance.check_rows()?;
         Ok(instance)
     }
@@ -178,6 +220,60 @@ impl Instance {
             self.families = Vec::new();
         }
         Ok(self)
+    }
+
+    /// Charges a set-up once for each group of which anything is picked, such as a test file.
+    ///
+    /// `group_of` is one per candidate, a position in `setup_us`, which is in microseconds. O(candidates + groups).
+    ///
+    /// # Errors
+    /// When there is not one group per candidate, or a group has no set-up.
+    pub fn with_groups(mut self, mut group_of: Vec<u32>, setup_us: Vec<u64>) -> Result<Self, InstanceError> {
+        let candidates = self.len();
+        if group_of.len() != candidates {
+            return Err(InstanceError::BadGroups { found: group_of.len(), candidates });
+        }
+        let setup_of = |group: u32| setup_us.get(group as usize).copied();
+        if let Some(candidate) = group_of.iter().position(|&group| group == NO_GROUP || setup_of(group).is_none()) {
+            let (group, groups) = (group_of[candidate], setup_us.len());
+            return Err(InstanceError::UnknownGroup { candidate, group, groups });
+        }
+        group_of.iter_mut().filter(|group| setup_of(**group) == Some(0)).for_each(|group| *group = NO_GROUP);
+        let mut members: Vec<u32> = (0..).take(candidates).filter(|&i| group_of[i as usize] != NO_GROUP).collect();
+        if members.is_empty() {
+            self.groups = Groups::default();
+            return Ok(self);
+        }
+        members.sort_by_key(|&candidate| group_of[candidate as usize]);
+        let mut starts = vec![0; setup_us.len() + 1];
+        members.iter().for_each(|&candidate| starts[group_of[candidate as usize] as usize + 1] += 1);
+        (1..starts.len()).for_each(|group| starts[group] += starts[group - 1]);
+        self.groups = Groups { of: group_of, setup_us, starts, members };
+        Ok(self)
+    }
+
+    /// The group of a candidate, below [`Self::group_count`], or [`NO_GROUP`].
+    #[inline]
+    pub(super) fn group_of(&self, candidate: u32) -> u32 {
+        self.groups.of.get(candidate as usize).copied().unwrap_or(NO_GROUP)
+    }
+
+    /// How many groups there are.
+    pub(super) fn group_count(&self) -> usize {
+        self.groups.setup_us.len()
+    }
+
+    /// The candidates of a group, ascending.
+    pub(super) fn members_of(&self, group: u32) -> &[u32] {
+        let group = group as usize;
+        &self.groups.members[self.groups.starts[group] as usize..self.groups.starts[group + 1] as usize]
+    }
+
+    /// The cost of a candidate and its set-up in microseconds: what it costs alone. A sum beyond `u64` is the greatest.
+    #[inline]
+    pub(super) fn cost_alone_us(&self, candidate: u32) -> u64 {
+        let setup_us = self.groups.setup_us.get(self.group_of(candidate) as usize).copied().unwrap_or(0);
+        self.costs_us[candidate as usize].saturating_add(setup_us)
     }
 
     /// The family of a candidate, below [`Self::family_count`], or [`NO_FAMILY`].
@@ -244,12 +340,12 @@ impl Instance {
         &self.rows[self.row_starts[candidate] as usize..self.row_starts[candidate + 1] as usize]
     }
 
-    /// The cost in microseconds of the cheapest candidate with a signal on a region of any weight: the smallest budget
-    /// that selects something.
+    /// The cost in microseconds, set-up included, of the cheapest candidate with a signal on a region of any weight: the
+    /// smallest budget that selects something, but for the start of the session.
     pub fn cheapest_useful_cost_us(&self) -> Option<u64> {
         let useful = |row: &Row| row.level() != Level::NONE && self.weights[row.region() as usize] > 0;
-        let candidates = (0u32..).zip(&self.costs_us);
-        candidates.filter(|&(candidate, _)| self.rows_of(candidate).iter().any(useful)).map(|(_, &cost)| cost).min()
+        let candidates = (0u32..).take(self.len()).filter(|&candidate| self.rows_of(candidate).iter().any(useful));
+        candidates.map(|candidate| self.cost_alone_us(candidate)).min()
     }
 }
 
@@ -328,6 +424,22 @@ mod tests {
         assert_eq!(families(&[1, 2, 3, NO_FAMILY]), Ok(vec![]));
         assert_eq!(families(&[1]), Err(InstanceError::BadFamilies { found: 1, candidates: 4 }));
         assert_eq!(four().family_of(3), NO_FAMILY);
+    }
+
+    #[test]
+    fn groups_are_charged_when_alone() {
+        let three = || Instance::new(vec![1], vec![1, 2, u64::MAX], vec![0, 1, 2, 2], rows(&[(0, 9), (0, 9)])).unwrap();
+        let grouped = three().with_groups(vec![2, 0, 2], vec![0, 5, 7]).unwrap();
+        let alone: Vec<u64> = (0..3).map(|candidate| grouped.cost_alone_us(candidate)).collect();
+        assert_eq!(alone, [8, 2, u64::MAX]);
+        assert_eq!(
+            (grouped.group_of(1), grouped.members_of(1), grouped.members_of(2)),
+            (NO_GROUP, &[][..], &[0, 2][..])
+        );
+        assert_eq!((three().cheapest_useful_cost_us(), grouped.cheapest_useful_cost_us()), (Some(1), Some(2)));
+        let refused = |group_of: &[u32]| three().with_groups(group_of.to_vec(), vec![1]).map(|_| ());
+        assert_eq!(refused(&[0]), Err(InstanceError::BadGroups { found: 1, candidates: 3 }));
+        assert_eq!(refused(&[0, 1, 0]), Err(InstanceError::UnknownGroup { candidate: 1, group: 1, groups: 1 }));
     }
 
     #[test]

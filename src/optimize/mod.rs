@@ -49,6 +49,8 @@ pub const NEGLIGIBLE_SHIFT: u32 = 20;
 pub struct Options {
     /// The budget in microseconds; `None` is `u64::MAX`, half a million years.
     pub budget_us: Option<u64>,
+    /// The start of the session in microseconds, charged once if anything is picked.
+    pub startup_us: u64,
     /// Chooses among this many candidates only: those that fit with the greatest gain per cost at the start.
     pub candidates: Option<usize>,
     /// Spends what is left of the budget on further candidates with a signal, in rounds of diversity.
@@ -71,12 +73,15 @@ pub fn select_plain(instance: &Instance, options: &Options) -> Selection {
 }
 
 fn select_by(instance: &Instance, options: &Options, evaluation: Evaluation) -> Selection {
-    let budget_us = options.budget_us.unwrap_or(u64::MAX);
+    let startup_us = options.startup_us;
+    let Some(budget_us) = options.budget_us.unwrap_or(u64::MAX).checked_sub(startup_us) else {
+        return Selection::new(instance, (0, 0), &[], 0, &bound::reach(instance, 0).nothing_fits(), 0);
+    };
     let reach = bound::reach(instance, budget_us);
     let mut walk = Walk::new(instance, budget_us);
     let pool = walk.score_all(options.candidates);
     let Some(greatest_gain) = pool.iter().map(|entry| entry.gain).max() else {
-        return Selection::new(instance, budget_us, &[], 0, &reach, walk.evaluations());
+        return Selection::new(instance, (budget_us, startup_us), &[], 0, &reach, walk.evaluations());
     };
     let negligible = (reach.fitting >> NEGLIGIBLE_SHIFT).clamp(1, greatest_gain);
     let background = pool.clone();
@@ -92,7 +97,7 @@ fn select_by(instance: &Instance, options: &Options, evaluation: Evaluation) -> 
     if options.fill {
         fill::fill(&mut walk, background, negligible, evaluation);
     }
-    Selection::new(instance, budget_us, walk.picks(), foreground, &reach, walk.evaluations())
+    Selection::new(instance, (budget_us, startup_us), walk.picks(), foreground, &reach, walk.evaluations())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The result: what was picked, what it is worth, and what no choice could have exceeded.
 
+use std::mem;
+
 use super::bound::{self, Reach};
 use super::instance::Instance;
 use super::objective::{Residuals, as_fraction};
@@ -11,7 +13,7 @@ pub struct Pick {
     pub candidate: u32,
     /// What it added to the utility when it was picked, in units of 1 / [`super::UTILITY_ONE`].
     pub gain: u64,
-    /// The cost of all picks up to this one, in microseconds.
+    /// The cost of all picks up to this one, start and set-ups included, in microseconds.
     pub cumulative_cost_us: u64,
     /// The utility of all picks up to this one: the sum of their gains, exactly.
     pub cumulative_utility: u64,
@@ -37,7 +39,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The cost of all picks in microseconds.
+    /// The cost of all picks in microseconds, start and set-ups included; 0 where nothing is picked.
     pub fn cost_us(&self) -> u64 {
         self.picks.last().map_or(0, |last| last.cumulative_cost_us)
     }
@@ -47,20 +49,24 @@ impl Selection {
         if self.upper_bound == 0 { 1.0 } else { as_fraction(self.utility) / as_fraction(self.upper_bound) }
     }
 
-    /// Replays `picks`, of which those from `foreground` on fill the budget.
+    /// Replays `picks`, of which those from `foreground` on fill the budget, which is what the start leaves.
     pub(super) fn new(
         instance: &Instance,
-        budget_us: u64,
+        (budget_us, startup_us): (u64, u64),
         picks: &[u32],
         foreground: usize,
         reach: &Reach,
         evaluations: u64,
     ) -> Self {
         let mut residuals = Residuals::untouched(instance);
-        let (mut cumulative_cost_us, mut cumulative_utility) = (0, 0);
+        let mut open = vec![false; instance.group_count()];
+        let (mut cumulative_cost_us, mut cumulative_utility) = (startup_us, 0);
         let replay = |(order, &candidate): (usize, &u32)| {
             let gain = residuals.pick(instance, candidate);
-            cumulative_cost_us += instance.costs_us()[candidate as usize];
+            let closed =
+                open.get_mut(instance.group_of(candidate) as usize).is_some_and(|open| !mem::replace(open, true));
+            cumulative_cost_us +=
+                if closed { instance.cost_alone_us(candidate) } else { instance.costs_us()[candidate as usize] };
             cumulative_utility += gain;
             Pick { candidate, gain, cumulative_cost_us, cumulative_utility, background: order >= foreground }
         };

@@ -32,12 +32,21 @@ fn utility_of(instance: &Instance, candidates: impl IntoIterator<Item = u32>) ->
     candidates.into_iter().map(|candidate| residuals.pick(instance, candidate)).sum()
 }
 
+/// What these candidates cost with the set-ups of their groups.
+fn cost_of(instance: &Instance, candidates: impl IntoIterator<Item = u32>) -> u128 {
+    let mut open = std::collections::BTreeSet::from([instance::NO_GROUP]);
+    let cost_us = |candidate| {
+        let first = open.insert(instance.group_of(candidate));
+        u128::from(if first { instance.cost_alone_us(candidate) } else { instance.costs_us()[candidate as usize] })
+    };
+    candidates.into_iter().map(cost_us).sum()
+}
+
 /// The best utility of any subset that fits, picked in ascending or descending order.
 fn optimum(instance: &Instance, budget_us: u64) -> u64 {
     let n = u32::try_from(instance.len()).unwrap();
     let subset = |mask: u32| (0..n).filter(move |i| mask & 1 << i != 0);
-    let cost = |mask| subset(mask).map(|i| u128::from(instance.costs_us()[i as usize])).sum::<u128>();
-    let feasible = (0..1u32 << n).filter(|&mask| cost(mask) <= u128::from(budget_us));
+    let feasible = (0..1u32 << n).filter(|&mask| cost_of(instance, subset(mask)) <= u128::from(budget_us));
     feasible.map(|mask| utility_of(instance, subset(mask)).max(utility_of(instance, subset(mask).rev()))).max().unwrap()
 }
 
@@ -172,6 +181,19 @@ fn extreme_costs_and_weights_do_not_overflow() {
 }
 
 #[test]
+fn a_file_is_set_up_once_and_then_its_tests_are_cheap() {
+    let candidates = [(1_000, vec![180, 0]), (1_000, vec![170, 0]), (1_000, vec![0, 176]), (9_000, vec![0, 177])];
+    let two = instance(&[1 << 30, 1 << 30], &candidates);
+    let grouped = two.clone().with_groups(vec![0, 0, 1, 2], vec![4_000, 30_000, 0]).unwrap();
+    let selection = select(&grouped, &Options { startup_us: 500, ..within(20_000) });
+    assert_eq!(picked(&selection), [0, 1, 3], "once open, its second test is cheaper than another file");
+    let costs: Vec<u64> = selection.picks.iter().map(|pick| pick.cumulative_cost_us).collect();
+    assert_eq!(costs, [5_500, 6_500, 15_500]);
+    assert_eq!(select(&grouped, &Options { startup_us: 20_001, ..within(20_000) }).upper_bound, 0);
+    assert_eq!(select(&grouped, &Options { startup_us: 20_000, ..within(20_000) }).cost_us(), 0);
+}
+
+#[test]
 fn keeping_n_candidates_keeps_the_best_by_gain_per_cost() {
     let candidates =
         [(1_000, vec![100]), (1_000, vec![180]), (9_000, vec![181]), (1_000, vec![170]), (90_000, vec![255])];
@@ -184,8 +206,20 @@ fn keeping_n_candidates_keeps_the_best_by_gain_per_cost() {
     );
 }
 
-/// Instances with few distinct levels and costs, so that ties are common, and all levels, so that odd ones occur.
+/// Those of [`additive`], half of them in groups with set-ups.
 fn instances(most: usize, least_cost_us: u64) -> impl Strategy<Value = Instance> {
+    let setups = prop::collection::vec(prop_oneof![1 => Just(0), 1 => 0..3_000u64, 2 => 0..50_000u64], 8);
+    let groups = prop::collection::vec(prop_oneof![3 => 0..3u32, 1 => 3..8u32], most);
+    (additive(most, least_cost_us), setups, groups, any::<bool>()).prop_map(
+        |(instance, setups, mut groups, grouped)| {
+            groups.truncate(instance.len());
+            if grouped { instance.with_groups(groups, setups).unwrap() } else { instance }
+        },
+    )
+}
+
+/// Instances with few distinct levels and costs, so that ties are common, and all levels, so that odd ones occur.
+fn additive(most: usize, least_cost_us: u64) -> impl Strategy<Value = Instance> {
     let level = prop_oneof![3 => Just(0u8), 2 => prop::sample::select(vec![UNIT, 176, 208]), 2 => any::<u8>()];
     let cost = prop_oneof![3 => 0..5u64, 3 => (0..20u64).prop_map(|ms| ms * 1_000), 2 => 0..40_000u64]
         .prop_map(move |cost_us| cost_us.max(least_cost_us));
@@ -210,8 +244,10 @@ fn families() -> impl Strategy<Value = u32> {
 fn options() -> impl Strategy<Value = Options> {
     let budget_us = prop_oneof![Just(None), (0..100_000u64).prop_map(Some)];
     let candidates = prop_oneof![3 => Just(None), 1 => (0..40usize).prop_map(Some)];
-    (budget_us, candidates, any::<bool>()).prop_map(|(budget_us, candidates, fill)| Options {
+    let startup_us = prop_oneof![Just(0), 0..50_000u64];
+    (budget_us, startup_us, candidates, any::<bool>()).prop_map(|(budget_us, startup_us, candidates, fill)| Options {
         budget_us,
+        startup_us,
         candidates,
         fill,
     })
@@ -235,9 +271,13 @@ proptest! {
     fn a_selection_keeps_its_promises(instance in instances(60, 0), options in options()) {
         let selection = select(&instance, &options);
         let budget_us = options.budget_us.unwrap_or(u64::MAX);
-        let costs: u64 = selection.picks.iter().map(|pick| instance.costs_us()[pick.candidate as usize]).sum();
-        prop_assert_eq!(costs, selection.cost_us());
-        prop_assert!(costs <= budget_us);
+        let startup_us = if selection.picks.is_empty() { 0 } else { options.startup_us };
+        let costs_us = cost_of(&instance, picked(&selection)) + u128::from(startup_us);
+        prop_assert_eq!(costs_us, u128::from(selection.cost_us()));
+        prop_assert!(selection.cost_us() <= budget_us);
+        prop_assert!(selection.picks.is_sorted_by_key(|pick| pick.cumulative_cost_us));
+        prop_assume!(options.startup_us <= budget_us);
+        let budget_us = budget_us - options.startup_us;
         let mut once = picked(&selection);
         once.sort_unstable();
         once.dedup();
@@ -251,8 +291,9 @@ proptest! {
         greedy::plain(&mut bare, pool, (selection.reachable >> NEGLIGIBLE_SHIFT).max(1));
         prop_assert!(selection.utility >= utility_of(&instance, bare.picks().iter().copied()));
         if options.candidates.is_none() {
-            let fitting = (0..).zip(instance.costs_us()).filter(|&(_, &cost_us)| cost_us <= budget_us);
-            let best_single = fitting.map(|(candidate, _)| utility_of(&instance, [candidate])).max().unwrap_or(0);
+            let all = 0..u32::try_from(instance.len()).unwrap();
+            let fitting = all.filter(|&candidate| instance.cost_alone_us(candidate) <= budget_us);
+            let best_single = fitting.map(|candidate| utility_of(&instance, [candidate])).max().unwrap_or(0);
             prop_assert!(selection.utility >= best_single);
         }
     }
@@ -295,10 +336,12 @@ proptest! {
         let found = select(&instance, &within(budget_us)).utility;
         for prefix in 0..=bare.picks().len() {
             let picks = &bare.picks()[..prefix];
-            let cost = |candidates: &[u32]| candidates.iter().map(|&i| instance.costs_us()[i as usize]).sum::<u64>();
-            let left_us = budget_us - cost(picks);
-            for &one in all.iter().filter(|&&one| !picks.contains(&one) && cost(&[one]) <= left_us) {
-                let utility = utility_of(&instance, picks.iter().copied().chain([one]));
+            for &one in all.iter().filter(|one| !picks.contains(one)) {
+                let completed = || picks.iter().copied().chain([one]);
+                if cost_of(&instance, completed()) > u128::from(budget_us) {
+                    continue;
+                }
+                let utility = utility_of(&instance, completed());
                 // The selection leaves out what is negligible.
                 prop_assert!(found + (UTILITY_ONE >> 15) >= utility, "{prefix} {one}");
             }
@@ -306,7 +349,7 @@ proptest! {
     }
 
     #[test]
-    fn the_guarantee_holds(instance in instances(11, COST_FLOOR_US), budget_us in 0..100_000u64) {
+    fn the_guarantee_holds(instance in additive(11, COST_FLOOR_US), budget_us in 0..100_000u64) {
         let (best, found) = (optimum(&instance, budget_us), select(&instance, &within(budget_us)).utility);
         prop_assert!(as_fraction(found) >= 0.5 * as_fraction(best) - 1e-5);
     }
@@ -343,6 +386,14 @@ fn with_a_row_more(given: &Instance, which: prop::sample::Index, level: u8) -> I
         let found = &mut candidates[cell / regions].1[cell % regions];
         *found = if *found == 0 { level } else { *found };
     }
+    let group_of =
+        |candidate| if given.group_of(candidate) == instance::NO_GROUP { 8 } else { given.group_of(candidate) };
+    let groups = (0..).take(given.len()).map(group_of).collect();
+    let setup_us =
+        |group| given.members_of(group).first().map_or(0, |&i| given.cost_alone_us(i) - given.costs_us()[i as usize]);
+    let setups = (0..9)
+        .map(|group| if group < u32::try_from(given.group_count()).unwrap() { setup_us(group) } else { 0 })
+        .collect();
     let family_of = (0..).take(given.len()).map(|candidate| given.family_of(candidate)).collect();
-    instance(given.weights(), &candidates).with_families(family_of).unwrap()
+    instance(given.weights(), &candidates).with_families(family_of).unwrap().with_groups(groups, setups).unwrap()
 }

@@ -1,10 +1,13 @@
 //! The best of a pool, in a heap of one candidate for all its twins.
 //!
-//! Candidates of one family with equal rows are a *run*: their gains are equal at any time, so that the cheapest stands
+//! Candidates of one family and group with equal rows are a *run*: their gains are equal at any time, so that the cheapest stands
 //! for them all until it is picked. Runs with equal rows whose families are untouched have equal gains too: the run of
 //! the cheapest is their *herald*, and the others wait behind it; once its family is touched, it goes on alone, and the
 //! next becomes herald. Everything that touches a hub may be a twin: without this, each pick would refresh them one by
 //! one.
+//!
+//! A candidate whose group is not open costs its set-up too. When a group is opened, its members cost less: all that can
+//! be picked, from behind the cut too, enter the heap anew, and what stood there at the old cost is void.
 //!
 //! Invariant: no candidate outside the heap that can still be picked would be preferred to the greatest in it.
 
@@ -19,6 +22,8 @@ pub(super) struct Tier {
     /// The runs of the queue, then an empty one at its end.
     runs: Vec<Run>,
     heap: BinaryHeap<Front>,
+    /// How many candidates it was made of; further ones in the queue are members of opened groups once more.
+    made_of: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -42,41 +47,62 @@ struct Front {
 impl Tier {
     /// A heap of `entries`, whose gains are fresh or were computed with nothing picked.
     pub(super) fn new(walk: &Walk<'_>, entries: Vec<Entry>) -> Self {
-        let (queue, runs) = in_runs(walk, entries);
-        let heralds = runs.iter().enumerate().filter(|(_, run)| !run.waits && run.start < queue.len());
-        let front = |(run, &Run { start, .. })| Front { entry: queue[start], place: start, run, herald: true };
-        let heap = heralds.map(front).collect();
-        Self { queue, runs, heap }
+        let made_of = entries.len();
+        let (queue, runs) = (Vec::with_capacity(made_of), Vec::with_capacity(made_of + 1));
+        let mut tier = Self { queue, runs, heap: BinaryHeap::new(), made_of };
+        tier.push(walk, entries);
+        tier
+    }
+
+    /// Adds entries as runs, and an empty run at the end, behind which nothing waits.
+    fn push(&mut self, walk: &Walk<'_>, entries: Vec<Entry>) {
+        let first = self.runs.len();
+        queue_in_runs(walk, entries, &mut self.queue, &mut self.runs);
+        let heralds = (first..).zip(&self.runs[first..]).filter(|(_, run)| !run.waits && run.start < self.queue.len());
+        let front = |(run, &Run { start, .. })| Front { entry: self.queue[start], place: start, run, herald: true };
+        self.heap.append(&mut heralds.map(front).collect());
     }
 
     /// Picks until nothing is left or the best falls behind the cut.
     pub(super) fn pick(&mut self, walk: &mut Walk<'_>, cut: Option<&Entry>, negligible: u64) {
         while let Some(&best) = self.heap.peek() {
-            let Front { mut entry, place, run, herald } = best;
+            let Front { mut entry, herald, .. } = best;
             if cut.is_some_and(|cut| entry < *cut) {
                 return;
             }
-            if !walk.fits(entry.cost_us) || entry.gain < negligible {
+            if !walk.is_offered(entry.candidate) || walk.cost_now_us(entry.candidate) != entry.cost_us {
+                // Its group was opened, and its run is in the heap anew.
+                self.heap.pop();
+                self.push_waiting(&best);
+            } else if !walk.fits(entry.cost_us) || entry.gain < negligible {
                 // Its twins, and the runs behind it, cost no less and gain no more.
                 self.heap.pop();
             } else if herald && walk.is_touched(entry.candidate) {
                 self.replace_best(Front { herald: false, ..best });
-                self.push_waiting(run, &entry);
+                self.push_waiting(&best);
             } else if !walk.is_fresh(&entry) {
                 walk.refresh(&mut entry);
                 self.replace_best(Front { entry, ..best });
             } else {
-                walk.take(entry.candidate);
-                if place + 1 < self.runs[run + 1].start {
-                    let twin = entry.succeeded_by(&self.queue[place + 1]);
-                    self.replace_best(Front { entry: twin, place: place + 1, run, herald: false });
-                } else {
-                    self.heap.pop();
-                }
-                if herald {
-                    self.push_waiting(run, &entry);
-                }
+                self.take(walk, best);
             }
+        }
+    }
+
+    /// Picks the best of the heap.
+    fn take(&mut self, walk: &mut Walk<'_>, best: Front) {
+        let Front { entry, place, run, .. } = best;
+        let opened = walk.take(entry.candidate);
+        if opened.is_none() && place + 1 < self.runs[run + 1].start {
+            let twin = entry.succeeded_by(&self.queue[place + 1]);
+            self.replace_best(Front { entry: twin, place: place + 1, run, herald: false });
+        } else {
+            self.heap.pop();
+        }
+        self.push_waiting(&best);
+        if let Some(group) = opened {
+            let members = walk.score_group(group);
+            self.push(walk, members);
         }
     }
 
@@ -86,39 +112,37 @@ impl Tier {
         }
     }
 
-    /// Makes the run that waits behind `run` a herald, with the gain that the last one had: their rows are equal.
-    fn push_waiting(&mut self, run: usize, last: &Entry) {
-        let next = self.runs[run + 1];
-        if next.waits {
-            let entry = last.succeeded_by(&self.queue[next.start]);
-            self.heap.push(Front { entry, place: next.start, run: run + 1, herald: true });
+    /// Makes the run that waits behind a herald the next one, with the gain that the herald had: their rows are equal.
+    fn push_waiting(&mut self, front: &Front) {
+        let next = self.runs[front.run + 1];
+        if front.herald && next.waits {
+            let entry = front.entry.succeeded_by(&self.queue[next.start]);
+            self.heap.push(Front { entry, place: next.start, run: front.run + 1, herald: true });
         }
     }
 
-    /// Adds all that were neither picked nor dropped to `behind`.
-    pub(super) fn leave_to(self, behind: &mut Vec<Entry>) {
-        for front in self.heap {
-            let after = &self.runs[front.run + 1..];
-            let waiting = after.iter().take_while(|run| front.herald && run.waits).count();
-            behind.extend(&self.queue[front.place..after[waiting].start]);
-        }
+    /// Adds all that it was made of to `behind`, whether picked or not.
+    pub(super) fn leave_to(mut self, behind: &mut Vec<Entry>) {
+        self.queue.truncate(self.made_of);
+        behind.append(&mut self.queue);
     }
 }
 
 /// Sorts entries into runs; the last run is an empty one at the end.
-fn in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>) -> (Vec<Entry>, Vec<Run>) {
+fn queue_in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>, queue: &mut Vec<Entry>, runs: &mut Vec<Run>) {
     let instance = walk.instance();
     let rows_of = |entry: &Entry| instance.rows_of(entry.candidate);
     // A touched family goes on alone.
-    let family_of = |entry: &Entry| (walk.is_touched(entry.candidate), instance.family_of(entry.candidate));
+    let family_of = |entry: &Entry| {
+        let candidate = entry.candidate;
+        (walk.is_touched(candidate), instance.family_of(candidate), instance.group_of(candidate))
+    };
     let by_cost = |entry: &Entry| (entry.cost_us, entry.candidate);
     entries.sort_unstable_by(|a, b| {
         let by_rows = rows_of(a).cmp(rows_of(b));
         by_rows.then_with(|| family_of(a).cmp(&family_of(b))).then_with(|| by_cost(a).cmp(&by_cost(b)))
     });
     let in_run = |a: &Entry, b: &Entry| family_of(a).1 != NO_FAMILY && family_of(a) == family_of(b);
-    let mut queue = Vec::with_capacity(entries.len());
-    let mut runs = Vec::with_capacity(entries.len() + 1);
     let mut twins: Vec<&[Entry]> = Vec::new();
     for same_rows in entries.chunk_by(|a, b| rows_of(a) == rows_of(b)) {
         twins.extend(same_rows.chunk_by(in_run));
@@ -131,5 +155,4 @@ fn in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>) -> (Vec<Entry>, Vec<Run>) {
         }
     }
     runs.push(Run { start: queue.len(), waits: false });
-    (queue, runs)
 }
