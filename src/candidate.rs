@@ -1,10 +1,10 @@
 //! From a change vector and the model's posting lists to candidates: the tests with a signal on what changed, their
 //! rows and costs, as the optimizer takes them. And, for what is left of a budget, the tests nearest to the change.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::change::{Change, Source};
-use crate::id::{FileId, TestId};
+use crate::id::{FileId, TestId, path_in_test_id};
 use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
 use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, fixed_weights};
@@ -38,10 +38,12 @@ const SIGNALS_MOST: usize = 1 << 27;
 pub struct Candidates {
     /// The test at each position of the instance.
     pub tests: Vec<TestId>,
-    /// Rows by region of the change, costs, weights, families.
+    /// Rows by region of the change, costs, weights, families, set-up.
     pub instance: Instance,
     /// The family of each test.
     families: Vec<u32>,
+    /// Where opening a test's file costs something: the file of each test as a number, and what the files cost.
+    files: Option<(Vec<u32>, Vec<u64>)>,
 }
 
 /// Gathers the tests with a signal on `change`. O(postings log postings).
@@ -130,7 +132,7 @@ impl Gathering<'_> {
         let families = families.collect::<Result<Vec<u32>, ModelError>>()?;
         let instance =
             Instance::new(fixed_weights(&self.weights), costs, starts, rows)?.with_families(families.clone())?;
-        Ok(Candidates { tests, instance, families })
+        Ok(Candidates { tests, instance, families, files: None })
     }
 }
 
@@ -146,19 +148,53 @@ impl Candidates {
     /// Never for what [`gather`] gave.
     pub fn without(self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
         let (mut tests, mut families, mut costs) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut starts, mut rows) = (vec![0], Vec::new());
+        let (mut starts, mut rows, mut file_of) = (vec![0], Vec::new(), Vec::new());
         for (candidate, &test) in (0u32..).zip(&self.tests) {
+            let at = candidate as usize;
             if !gone.contains(&test) {
                 tests.push(test);
-                families.push(self.families[candidate as usize]);
-                costs.push(self.instance.costs_us()[candidate as usize]);
+                families.push(self.families[at]);
+                costs.push(self.instance.costs_us()[at]);
                 rows.extend_from_slice(self.instance.rows_of(candidate));
                 starts.push(position(rows.len()));
+                file_of.extend(self.files.as_ref().map(|(file_of, _)| file_of[at]));
             }
         }
         let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
-        Ok(Self { tests, instance: instance.with_families(families.clone())?, families })
+        let instance = instance.with_families(families.clone())?;
+        let left = Self { tests, instance, families, files: None };
+        match self.files {
+            Some((_, setup_us)) => left.with_files(file_of, setup_us),
+            None => Ok(left),
+        }
     }
+
+    /// Charges `per_file_us` for each file of tests that is opened. O(names of the candidates).
+    ///
+    /// # Errors
+    /// If a name is damaged.
+    pub fn charge_files<D: AsRef<[u8]>>(self, index: &Index<D>, per_file_us: u64) -> Result<Self, CandidateError> {
+        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let mut file_of = Vec::with_capacity(self.tests.len());
+        for &test in &self.tests {
+            let id = index.test_name(test)?;
+            let next = position(numbers.len());
+            file_of.push(*numbers.entry(file_of_id(&id).to_owned()).or_insert(next));
+        }
+        let setup_us = vec![per_file_us; numbers.len()];
+        self.with_files(file_of, setup_us)
+    }
+
+    fn with_files(mut self, file_of: Vec<u32>, setup_us: Vec<u64>) -> Result<Self, CandidateError> {
+        self.instance = self.instance.with_groups(file_of.clone(), setup_us.clone())?;
+        self.files = Some((file_of, setup_us));
+        Ok(self)
+    }
+}
+
+/// The file that a runner opens for a test; an id without a path is a file of its own.
+pub fn file_of_id(id: &str) -> &str {
+    path_in_test_id(id).unwrap_or(id)
 }
 
 /// The blocks of the changed functions that did not change themselves, with the weight of each: together

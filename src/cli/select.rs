@@ -41,6 +41,12 @@ pub(super) struct SelectArgs {
     /// Spend what is left of the budget on further tests, the nearest to the change first
     #[arg(long)]
     fill: bool,
+    /// What starting the runner costs in seconds, charged once
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = limit)]
+    startup: f64,
+    /// What opening a file of tests costs in seconds (import, collection, fixtures), charged once a file
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = limit)]
+    per_file: f64,
     /// Match paths exactly, never by their ends
     #[arg(long)]
     strict_paths: bool,
@@ -120,13 +126,21 @@ fn choose(
     mut tree: Option<&mut Tree>,
 ) -> Result<Choice, Error> {
     let mut gone: HashSet<TestId> = HashSet::new();
-    let options =
-        Options { budget_us: Some(budget_us), candidates: args.candidates, fill: args.fill, ..Options::default() };
+    let setup = Setup { startup_us: microseconds(args.startup), per_file_us: microseconds(args.per_file) };
+    let options = Options {
+        budget_us: Some(budget_us),
+        startup_us: setup.startup_us,
+        candidates: args.candidates,
+        fill: args.fill,
+    };
     let failed = |error| match error {
         CandidateError::Model(error) => model.error(error),
         error => Error::Candidates(error),
     };
     let mut candidates = candidate::gather(&model.index, change, relevance).map_err(failed)?;
+    if setup.per_file_us > 0 {
+        candidates = candidates.charge_files(&model.index, setup.per_file_us).map_err(failed)?;
+    }
     let mut rounds = 0..ROUNDS_OF_CHOSEN;
     loop {
         let selection = optimize::select(&candidates.instance, &options);
@@ -138,7 +152,7 @@ fn choose(
             // Nearness alone does not stand in for evidence: an unknown change, or none, stays what it is.
             let is_known = candidates.instance.cheapest_useful_cost_us().is_some();
             let filled = match args.fill && is_known {
-                true => fill(model, change, relevance, &picked, left_us, tree, &mut gone)?,
+                true => fill(model, change, relevance, setup, &picked, left_us, tree, &mut gone)?,
                 false => Vec::new(),
             };
             return Ok(Choice { candidates, selection, named, filled, dropped: gone.len() });
@@ -175,29 +189,64 @@ fn still_there(
     Ok(there)
 }
 
+/// What running tests costs besides the tests.
+#[derive(Clone, Copy)]
+struct Setup {
+    startup_us: u64,
+    per_file_us: u64,
+}
+
 /// Spends what is left of the budget on the tests nearest to the change.
+#[expect(clippy::too_many_arguments, reason = "what it fills from, what is left, and what is gone")]
 fn fill(
     model: &Model,
     change: &Change,
     relevance: &Relevance,
+    setup: Setup,
     picked: &[TestId],
     mut left_us: u64,
     mut tree: Option<&mut Tree>,
     gone: &mut HashSet<TestId>,
 ) -> Result<Vec<(String, u64)>, Error> {
+    let failed = |error| model.error(error);
     let taken: HashSet<TestId> = picked.iter().copied().collect();
-    let nearest = candidate::nearest(&model.index, change, relevance, &taken).map_err(|error| model.error(error))?;
-    let mut filled = Vec::new();
+    let nearest = candidate::nearest(&model.index, change, relevance, &taken).map_err(failed)?;
+    let mut open: HashSet<String> = HashSet::new();
+    if setup.per_file_us > 0 {
+        for &test in picked {
+            open.insert(candidate::file_of_id(&model.index.test_name(test).map_err(failed)?).to_owned());
+        }
+    }
+    let mut filled: Vec<(String, u64)> = Vec::new();
     for (test, cost_us) in nearest {
         if cost_us > left_us || gone.contains(&test) {
             continue;
         }
+        let is_first = picked.is_empty() && filled.is_empty();
+        let mut cost_us = cost_us.saturating_add(if is_first { setup.startup_us } else { 0 });
+        let file = match setup.per_file_us {
+            0 => None,
+            _ => Some(candidate::file_of_id(&model.index.test_name(test).map_err(failed)?).to_owned()),
+        };
+        if file.as_ref().is_some_and(|file| !open.contains(file)) {
+            cost_us = cost_us.saturating_add(setup.per_file_us);
+        }
+        if cost_us > left_us {
+            continue;
+        }
         if let Some(id) = still_there(model, &[test], tree.as_deref_mut(), gone)?.pop() {
             left_us -= cost_us;
+            open.extend(file);
             filled.push((id, cost_us));
         }
     }
     Ok(filled)
+}
+
+/// Seconds as microseconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+fn microseconds(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
 }
 
 /// Everything that the answer is made of.

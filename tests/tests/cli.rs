@@ -825,3 +825,21 @@ fn the_binary_is_static() {
         assert_ne!(kind, PT_INTERP, "it asks for a dynamic loader; is RUSTFLAGS set?");
     }
 }
+
+/// A budget is what its user waits for: starting the runner and opening files count.
+#[test]
+fn set_up_is_charged_once_a_session_and_once_a_file() {
+    let folder = Folder::with_model(RECORDED);
+    let chosen = |budget: &str, more: &[&str]| {
+        let args = [&["select", "-t", budget, "--no-tree"], more].concat();
+        let (_, report) = folder.json(&args, &removal("src/pkg/a.py", 20));
+        (ids(&report).len(), report["cost_s"].as_f64().unwrap())
+    };
+    // Line 20 is run by a test of each file: 0.5 s and 2 s.
+    assert_eq!(chosen("2.5", &[]), (2, 2.5));
+    assert_eq!(chosen("2.5", &["--startup", "0.2"]).0, 1);
+    assert_eq!(chosen("2.7", &["--startup", "0.2"]), (2, 2.7));
+    assert_eq!(chosen("2.7", &["--per-file", "0.2"]).0, 1);
+    assert_eq!(chosen("2.9", &["--per-file", "0.2"]), (2, 2.9));
+    assert!(chosen("4", &["--per-file", "0.5", "--startup", "0.5", "--fill"]).1 <= 4.0);
+}
