@@ -1,7 +1,7 @@
 //! `covopt build`: make or refresh the model.
 
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -41,9 +41,10 @@ pub(super) struct BuildArgs {
     /// Keep what the model holds, and add to it
     #[arg(long)]
     update: bool,
-    /// A folder that goes before test ids and relative paths, for a suite that runs in a folder of its own
+    /// A folder of the tree, relative to its root, that goes before test ids and relative paths: for a suite that runs in a
+    /// folder of its own
     #[arg(long, value_name = "DIR")]
-    test_root: Option<String>,
+    test_root: Option<PathBuf>,
     /// Take recordings that look wrong, and replace a model by one that knows far fewer tests
     #[arg(long)]
     force: bool,
@@ -77,8 +78,8 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         )));
     };
     let mut context = context(&root).with_force(args.force);
-    if let Some(test_root) = &args.test_root {
-        context = context.with_test_root(test_root);
+    if let Some(named) = &args.test_root {
+        context = context.with_test_root(&test_root(named, &root)?);
     }
     let ingested = found.ingest(&context)?;
     let base = base(args.base.as_deref(), &root, place.repository.as_ref(), &ingested, &HashSet::new())?;
@@ -100,6 +101,22 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         }
     }
     Ok(exit::DONE)
+}
+
+/// The folder of the suite, relative to the root.
+fn test_root(named: &Path, root: &Path) -> Result<String, Error> {
+    let below_root = || {
+        let real = std::fs::canonicalize(root.join(named)).ok().filter(|folder| folder.is_dir())?;
+        let below = real.strip_prefix(std::fs::canonicalize(root).ok()?).ok()?;
+        below.to_str().map(str::to_owned)
+    };
+    below_root().ok_or_else(|| {
+        Error::Usage(format!(
+            "--test-root `{}`: expected a folder in `{}`, relative to it, found none; name the tree with --root",
+            named.display(),
+            root.display()
+        ))
+    })
 }
 
 /// Whether something that is no model, and not empty, is there.
@@ -307,6 +324,12 @@ impl Found {
 
 fn read_input(ingest: &mut Ingest, input: &Path, name: &str, context: &Context) -> Result<Summary, Error> {
     if input.as_os_str() == "-" {
+        if std::io::stdin().is_terminal() {
+            return Err(Error::Usage(
+                "standard input is a terminal, expected an input; name a file, or try `covopt build - < coverage.jsonl`"
+                    .to_owned(),
+            ));
+        }
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
         read.map_err(|error| read_error("standard input".to_owned(), error))?;

@@ -295,6 +295,23 @@ fn a_failure_never_leaves_old_ids() {
 }
 
 #[test]
+fn a_test_root_is_a_folder_of_the_tree() {
+    let folder = Folder::new();
+    folder.write("svc/tests/test_a.py", "def test_one(): pass\n");
+    folder.write("input", RECORDED);
+    let absolute = folder.path().join("svc");
+    for test_root in ["svc", "./svc/", absolute.to_str().unwrap()] {
+        assert_eq!(folder.run(&["build", "input", "--test-root", test_root], "").code, 0);
+        let (_, report) = folder.json(&["select", "-t", "0.9", "--no-tree"], &removal("svc/src/pkg/a.py", 7));
+        assert_eq!(ids(&report), ["svc/tests/test_a.py::test_one"], "{test_root}");
+    }
+    for test_root in ["nowhere", "..", "/", "input"] {
+        let ran = folder.run(&["build", "input", "--test-root", test_root], "");
+        assert!(ran.code == 64 && ran.stderr.contains("--root"), "{test_root}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn an_output_never_takes_the_place_of_an_input() {
     let folder = Folder::with_model(RECORDED);
     folder.write("sub/x", "");
