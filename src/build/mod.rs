@@ -4,6 +4,7 @@
 mod blocks;
 mod lists;
 mod restore;
+mod unapply;
 mod update;
 mod vocabulary;
 
@@ -27,6 +28,7 @@ use crate::observation::{FileFacts, FileKey, LineSet, Observations, TestFacts, T
 use crate::optimize::Level;
 
 pub use restore::restore;
+pub use unapply::{Edited, unapply};
 pub use update::{Tally, compare, update};
 
 /// Alignment of an archive in the records section.

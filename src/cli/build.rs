@@ -1,6 +1,6 @@
 //! `covopt build`: make or refresh the model.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,7 +12,8 @@ use xxhash_rust::xxh3::Xxh3;
 use super::model_source::{MODEL_NAME, Model, Place};
 use super::repository::Repository;
 use super::{ModelArgs, Outcome, find, note, sink};
-use crate::build::{self, Tally};
+use crate::build::{self, Edited, Tally};
+use crate::diff::Diff;
 use crate::error::{Error, exit};
 use crate::id::TestId;
 use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Summary, detect};
@@ -304,22 +305,85 @@ impl Found {
 
     /// A first model for a command that has none. `changed` are the files of the diff at hand: what they are now is not
     /// what the model describes.
-    pub(super) fn build(
-        self,
-        root: &Path,
-        repository: Option<&Repository>,
-        changed: &HashSet<String>,
-    ) -> Result<Built, Error> {
-        let ingested = self.ingest(&context(root))?;
-        let base = base(None, root, repository, &ingested, changed)?;
+    pub(super) fn build(self, root: &Path, repository: Option<&Repository>, changed: &Changed) -> Result<Built, Error> {
+        let mut ingested = self.ingest(&context(root))?;
+        let seen_after = changed.unapply(root, &mut ingested);
+        let base = match seen_after {
+            Some(note) => Base { commit: None, note: Some(note) },
+            None => base(None, root, repository, &ingested, &changed.paths)?,
+        };
         let Ingested { observations, inputs, mut notes, .. } = ingested;
         notes.extend(base.note);
         notes.extend(emptiness(&observations));
         let stamp = stamps(root);
-        let stamp = |path: &str| if changed.contains(path) { None } else { stamp(path) };
+        let stamp = |path: &str| if changed.paths.contains(path) { None } else { stamp(path) };
         let bytes = build::build(&observations, base.commit.as_deref(), stamp);
         Ok(Built { bytes, inputs, notes })
     }
+}
+
+/// The files of the diff at hand, for a first model.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    /// Their paths, on both sides.
+    paths: HashSet<String>,
+    /// What the diff did to those that stand in the tree as it leaves them.
+    edited: Vec<Edited>,
+}
+
+impl Changed {
+    pub(super) fn of(diff: &Diff<'_>, root: &Path) -> Self {
+        let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+        let mut times: HashMap<&[u8], u32> = HashMap::new();
+        diff.files.iter().for_each(|file| *times.entry(file.path()).or_default() += 1);
+        // Of a log of several commits no one entry tells how a file was before all of them.
+        let once = diff.files.iter().filter(|file| times[file.path()] == 1);
+        let edited = once.filter_map(|file| Edited::of(file, &read_below(root, &text(file.new_path.as_deref()?))?));
+        let paths = diff.files.iter().flat_map(|file| [file.old_path.as_deref(), file.new_path.as_deref()]);
+        Self { paths: paths.flatten().map(text).collect(), edited: edited.collect() }
+    }
+
+    /// Where coverage is younger than a changed file that it names, the recording saw the file as it is now: its lines are
+    /// made those before the diff. Says so, because such a model describes no commit.
+    fn unapply(&self, root: &Path, ingested: &mut Ingested) -> Option<String> {
+        let recorded = ingested.recorded?;
+        let seen = &ingested.observations;
+        let is_seen_after = |path: &str| {
+            let modified = std::fs::metadata(root.join(path)).ok().and_then(|found| found.modified().ok());
+            modified.is_some_and(|modified| modified <= recorded)
+        };
+        let covered = seen.files().iter().zip(seen.file_paths()).filter(|(facts, _)| !facts.covered.is_empty());
+        let covered = covered.map(|(_, path)| path).filter(|path| self.paths.contains(*path) && is_seen_after(path));
+        let after: HashSet<String> = covered.cloned().collect();
+        let moved = |edited: &Edited| edited.old_path != edited.new_path && is_seen_after(&edited.new_path);
+        let edited = self.edited.iter().filter(|edited| after.contains(&edited.new_path) || moved(edited));
+        let edited: Vec<Edited> = edited.cloned().collect();
+        let known: HashSet<&str> = edited.iter().map(|edited| edited.new_path.as_str()).collect();
+        let off = after.iter().filter(|path| !known.contains(path.as_str())).min();
+        let note = match off {
+            None if edited.is_empty() => return None,
+            None => format!(
+                "coverage was recorded after {} changed, so {} lines are taken back to those before the diff, and HEAD is not \
+                 taken as the commit that the model describes",
+                counted(edited.len(), "file"),
+                if edited.len() == 1 { "its" } else { "their" }
+            ),
+            Some(path) => format!(
+                "coverage was recorded after `{path}` changed, and the diff does not lead back from what it is now, so its \
+                 lines may be off and HEAD is not taken as the commit that the model describes; record coverage of a tree \
+                 without changes"
+            ),
+        };
+        build::unapply(&mut ingested.observations, &edited);
+        Some(note)
+    }
+}
+
+/// A file of the tree at `root`, unless a link leads out of it.
+fn read_below(root: &Path, path: &str) -> Option<Vec<u8>> {
+    let root = std::fs::canonicalize(root).ok()?;
+    let real = std::fs::canonicalize(root.join(path)).ok()?;
+    if real.starts_with(&root) && real.is_file() { std::fs::read(real).ok() } else { None }
 }
 
 fn read_input(ingest: &mut Ingest, input: &Path, name: &str, context: &Context) -> Result<Summary, Error> {

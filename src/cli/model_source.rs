@@ -1,6 +1,5 @@
 //! The model that answers: named, found upwards, or built because there is none.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -9,9 +8,10 @@ use memmap2::Mmap;
 use rkyv::util::AlignedVec;
 
 use super::ModelArgs;
-use super::build::{self, Found};
+use super::build::{self, Changed, Found};
 use super::note;
 use super::repository::Repository;
+use crate::diff::Diff;
 use crate::error::Error;
 use crate::mmap;
 use crate::model::{Index, ModelError};
@@ -132,12 +132,7 @@ pub(super) struct FirstBuild {
 }
 
 /// Opens the model at `place`, or builds a first one from what is found in the tree.
-pub(super) fn open_or_build(
-    place: &Place,
-    first: FirstBuild,
-    changed: HashSet<String>,
-    quiet: bool,
-) -> Result<Model, Error> {
+pub(super) fn open_or_build(place: &Place, first: FirstBuild, diff: &Diff<'_>, quiet: bool) -> Result<Model, Error> {
     if place.named || place.model.exists() {
         return place.open();
     }
@@ -148,7 +143,7 @@ pub(super) fn open_or_build(
             place.model.display()
         )));
     }
-    let bytes = build_within(place, first.limit, changed, &command, quiet)?;
+    let bytes = build_within(place, first.limit, Changed::of(diff, &place.root), &command, quiet)?;
     let written = build::replace(&place.model, &bytes);
     if !quiet {
         match &written {
@@ -169,7 +164,7 @@ pub(super) fn open_or_build(
 fn build_within(
     place: &Place,
     limit: Duration,
-    changed: HashSet<String>,
+    changed: Changed,
     command: &str,
     quiet: bool,
 ) -> Result<AlignedVec<64>, Error> {

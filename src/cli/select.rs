@@ -90,9 +90,7 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
         return answer(args, &Report::without_model(args), &empty_line(&diff), start);
     }
     let first = FirstBuild { allowed: !args.no_build, limit: Duration::from_secs_f64(args.build_limit) };
-    let changed: HashSet<String> =
-        diff.files.iter().map(|file| String::from_utf8_lossy(file.path()).into_owned()).collect();
-    let model = open_or_build(&place, first, changed, args.verbosity.quiet)?;
+    let model = open_or_build(&place, first, &diff, args.verbosity.quiet)?;
     let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
     let change = Change::read(&model.index, &diff, mapping).map_err(|error| model.error(error))?;
     let budget_us = args.budget.microseconds(model.index.root().total_cost_us);

@@ -704,6 +704,50 @@ fn coverage_older_than_the_tree_is_not_of_head() {
     }
 }
 
+/// Edit, run the tests with coverage, select: the recording has the lines of the edited file, the diff is about those
+/// before.
+#[test]
+fn coverage_of_an_edited_tree_is_read_as_of_before() {
+    let line = |n: u32| format!("line_{n} = {n}\n");
+    let head = "2c8cd3ac958a7eb316d67f2d316c27086c4c0369";
+    let recorded = |first: u32| {
+        let test = |name: &str, line: u32| {
+            format!("{{\"test\": \"t.py::{name}\", \"cost\": 1, \"lines\": {{\"a.py\": [{line}]}}}}\n")
+        };
+        format!("{}{}", test("test_far", first + 8), test("test_near", first + 28))
+    };
+    let added: String = (100..120).map(line).collect();
+    let diff = format!(
+        "--- a/a.py\n+++ b/a.py\n@@ -0,0 +1,20 @@\n{}@@ -29 +49 @@\n-{}+broken\n",
+        (100..120).map(|n| format!("+{}", line(n))).collect::<String>(),
+        line(29)
+    );
+    let edited: String = format!("{added}{}broken\n{}", (1..29).map(line).collect::<String>(), line(30));
+    let at = |folder: &Folder, name: &str, seconds: u64| {
+        let file = fs::File::options().append(true).open(folder.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+    };
+    // Recorded before the edit, after it, and after one that the diff does not tell of.
+    for (first, content, recorded_at, says, base) in [
+        (1, &edited, 5, "built a model", 0),
+        (21, &edited, 20, "taken back to those before", 66),
+        (1, &added, 20, "may be off", 66),
+    ] {
+        let folder = Folder::new();
+        folder.write(".git/HEAD", head);
+        folder.write("t.py", "def test_far(): pass\ndef test_near(): pass\n");
+        folder.write("a.py", content);
+        folder.write("covopt.jsonl", recorded(first));
+        at(&folder, "a.py", 10);
+        at(&folder, "t.py", 1);
+        at(&folder, "covopt.jsonl", recorded_at);
+        let ran = folder.run(&["select", "-t", "1"], &diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "t.py::test_near\n"), "{recorded_at}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+        assert_eq!(folder.run(&["base"], "").code, base, "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn a_first_model_that_git_would_add_is_named() {
     let folder = Folder::new();
