@@ -12,7 +12,7 @@
 //! first test that runs: small and medium must vanish beside the start of a process, hub must not be felt.
 //!
 //! `select` has a budget of ten seconds; `lazy` and `plain` have the one at which plain greedy ends in this life, and are
-//! each other's ratio. `families` is `select` with candidates in families of up to 64 neighbours. Every shape first checks that both agree in every pick, and prints evaluations, picks and
+//! each other's ratio. `families` is `select` with candidates in families of up to 64 neighbours, `files` with set-ups. Every shape first checks that both agree in every pick, and prints evaluations, picks and
 //! certificate. Run with `cargo bench --bench optimize`; `cargo test --bench optimize` checks the answers alone.
 
 #![expect(clippy::print_stderr, reason = "a bench reports")]
@@ -89,6 +89,14 @@ fn in_families(instance: &Instance) -> Instance {
     instance.clone().with_families(family_of).expect("one family per candidate")
 }
 
+/// The instance in files of 32 neighbours, each with a set-up of up to 64 ms.
+fn in_files(instance: &Instance) -> Instance {
+    let mut random = XorShift(0x1234_5678_9abc_def1);
+    let file_of: Vec<u32> = (0..).take(instance.len()).map(|candidate: u32| candidate / 32).collect();
+    let setup_us = (0..=instance.len() / 32).map(|_| random.below(64_000)).collect();
+    instance.clone().with_groups(file_of, setup_us).expect("one file per candidate, one set-up per file")
+}
+
 fn within(budget_us: u64) -> Options {
     Options { budget_us: Some(budget_us), ..Options::default() }
 }
@@ -120,11 +128,14 @@ fn bench(criterion: &mut Criterion) {
         report("lazy", &instance, &selection, BUDGET_US);
         let families = in_families(&instance);
         report("families", &families, &select(&families, &full), BUDGET_US);
+        let files = in_files(&instance);
+        report("files", &files, &select(&files, &full), BUDGET_US);
 
         let mut group = criterion.benchmark_group(shape.name);
         group.sample_size(10);
         group.bench_function("select", |bencher| bencher.iter(|| select(black_box(&instance), &full)));
         group.bench_function("families", |bencher| bencher.iter(|| select(black_box(&families), &full)));
+        group.bench_function("files", |bencher| bencher.iter(|| select(black_box(&files), &full)));
         group.bench_function("lazy", |bencher| bencher.iter(|| select(black_box(&instance), &compared)));
         group.bench_function("plain", |bencher| bencher.iter(|| select_plain(black_box(&instance), &compared)));
         group.finish();

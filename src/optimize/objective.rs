@@ -104,28 +104,38 @@ impl Residuals {
     }
 
     /// Picks a candidate, rounding residuals so; returns its gain.
+    #[inline]
     pub(super) fn pick_rounded(&mut self, instance: &Instance, candidate: u32, rounding: Rounding) -> u64 {
         let family = instance.family_of(candidate);
+        if family != NO_FAMILY {
+            return self.pick_member(instance, family, candidate, rounding);
+        }
+        let mut gain = 0;
+        for &row in instance.rows_of(candidate) {
+            let left = &mut self.left[row.region() as usize];
+            let drop = first_drop(*left, row, rounding);
+            *left -= drop;
+            gain += weight_of(instance, row) * drop;
+        }
+        gain
+    }
+
+    fn pick_member(&mut self, instance: &Instance, family: u32, candidate: u32, rounding: Rounding) -> u64 {
         let mut gain = 0;
         for &row in instance.rows_of(candidate) {
             let drop = self.drop(family, row, rounding);
             self.left[row.region() as usize] -= drop;
             gain += weight_of(instance, row) * drop;
-            if family != NO_FAMILY {
-                self.rankings.entry((family, row.region())).or_default().insert(row.level());
-            }
+            self.rankings.entry((family, row.region())).or_default().insert(row.level());
         }
-        if let Some(touched) = self.touched.get_mut(family as usize) {
-            *touched = true;
-        }
+        self.touched[family as usize] = true;
         gain
     }
 
-    /// How far the residual of a row's region falls.
+    /// How far the residual of a row's region falls under a member of a family.
     fn drop(&self, family: u32, row: Row, rounding: Rounding) -> u64 {
         let left = self.left[row.region() as usize];
-        let ranking = if family == NO_FAMILY { None } else { self.rankings.get(&(family, row.region())) };
-        let Some(ranking) = ranking else {
+        let Some(ranking) = self.rankings.get(&(family, row.region())) else {
             return first_drop(left, row, rounding);
         };
         let growth = ranking.growth(row.level());
