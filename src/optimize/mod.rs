@@ -12,11 +12,11 @@
 //! - Lazy evaluation picks exactly what plain greedy picks ([`select_plain`]), in the same order.
 //! - No selection within the budget has a utility above [`Selection::upper_bound`].
 //!
-//! **Guarantee.** Where every cost is at least [`COST_FLOOR_US`], the utility is at least half of the best possible, less
-//! what [`NEGLIGIBLE_SHIFT`] leaves out and the last bits: cost-benefit greedy (Leskovec et al., "Cost-effective outbreak
-//! detection in networks", KDD 2007) with the best completion of each prefix (`completion`; Yaroslavtsev, Zhou and
-//! Avdiukhin 2020). Whatever the costs, it is never below cost-benefit greedy alone, nor below the best single candidate.
-//! The certificate of a given selection is far better in practice.
+//! **Guarantee.** Where no candidate has a set-up and every cost is at least [`COST_FLOOR_US`], the utility is at least half
+//! of the best possible, less what [`NEGLIGIBLE_SHIFT`] leaves out and the last bits: cost-benefit greedy (Leskovec et al.,
+//! "Cost-effective outbreak detection in networks", KDD 2007) with the best completion of each prefix (`completion`;
+//! Yaroslavtsev, Zhou and Avdiukhin 2020). Whatever the costs, it is never below cost-benefit greedy alone, nor below the
+//! best single candidate. With set-ups, the certificate is taken on costs without them: true, and loose where they weigh.
 
 mod bound;
 mod completion;
