@@ -5,7 +5,7 @@
 //! tests, however many run the broken lines: measured on reverted bug fixes of 13 Python projects, the chance that a
 //! test which runs the lines fails was .75, .31, .08, .015 and .006 for lines that 1-3, 4-15, 16-63, 64-255 and 256-1023
 //! tests run, about 1.5 / n. Which of the n they are, words and names tell best. So the tests of a region share
-//! [`FAILING_TESTS`] by their factors: p_i = 1.5 f_i / sum f, which is 1.5 / n where nothing tells them apart.
+//! one and a half failures by their factors: p_i = 1.5 f_i / sum f, which is 1.5 / n where nothing tells them apart.
 
 use crate::optimize::Level;
 
