@@ -265,28 +265,31 @@ mod sqlite {
         ) -> Result<(), IngestError> {
             // Rows of one file and context follow each other as they were written: gather, then add once.
             let mut group: Option<(usize, u32)> = None;
-            let mut lines: Vec<LineRange> = Vec::new();
+            let mut arcs: Vec<(i64, i64)> = Vec::new();
             self.each(database, "SELECT file_id, context_id, fromno, tono FROM arc", |row| {
                 let key = self.keys(row, files, contexts, "arc")?;
                 if let Some((file, context)) = group.filter(|&known| known != key) {
-                    recording.files[file].add(context, lines.drain(..).collect());
+                    add_arcs(&mut recording.files[file], context, &mut arcs);
                 }
                 group = Some(key);
-                for column in [2, 3] {
-                    // Entries and exits are negative numbers; they are not lines.
-                    let line = self.integer(row, column, "a line number of an arc")?;
-                    if line > i64::from(MAX_LINE) {
-                        let (input, path) = (self.input.to_owned(), recording.files[key.0].path.clone());
-                        return Err(IngestError::LineTooLarge { input, path, found: line.into(), limit: MAX_LINE });
-                    }
-                    lines.extend(u32::try_from(line).ok().filter(|&line| line > 0).map(LineRange::single));
-                }
+                let path = &recording.files[key.0].path;
+                arcs.push((self.arc_end(row, 2, path)?, self.arc_end(row, 3, path)?));
                 Ok(())
             })?;
             if let Some((file, context)) = group {
-                recording.files[file].add(context, lines.into_iter().collect());
+                add_arcs(&mut recording.files[file], context, &mut arcs);
             }
             Ok(())
+        }
+
+        /// A line of an arc; entries and exits are negative numbers, not lines.
+        fn arc_end(&self, row: &Row<'_>, column: usize, path: &str) -> Result<i64, IngestError> {
+            let line = self.integer(row, column, "a line number of an arc")?;
+            if line > i64::from(MAX_LINE) {
+                let (input, path) = (self.input.to_owned(), path.to_owned());
+                return Err(IngestError::LineTooLarge { input, path, found: line.into(), limit: MAX_LINE });
+            }
+            Ok(line)
         }
 
         fn keys(
@@ -320,6 +323,14 @@ mod sqlite {
                 other => Err(self.broken(format!("{what} is {}, expected text", other.data_type()))),
             }
         }
+    }
+
+    /// Adds arcs of one context and the lines that they join.
+    fn add_arcs(file: &mut RecordedFile, context: u32, arcs: &mut Vec<(i64, i64)>) {
+        let lines = arcs.iter().flat_map(|&(from, to)| [from, to]);
+        let lines = lines.filter_map(|line| u32::try_from(line).ok().filter(|&line| line > 0));
+        file.add(context, lines.map(LineRange::single).collect());
+        file.add_arcs(context, arcs.drain(..));
     }
 
     fn value<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {

@@ -97,6 +97,13 @@ pub enum Note {
         /// The input.
         input: String,
     },
+    /// A small recording in which no two tests share a line, as in first-hit-only recording.
+    NothingShared {
+        /// The input.
+        input: String,
+        /// How many tests share files.
+        tests: usize,
+    },
     /// Contexts that are dotted names, not ids that a runner takes.
     DottedContexts {
         /// The input.
@@ -155,6 +162,10 @@ impl fmt::Display for Note {
             Self::FirstHitForced { input } => {
                 write!(f, "`{input}` looks as if only the first test to reach each line was noted; taken as told")
             }
+            Self::NothingShared { input, tests } => write!(
+                f,
+                "`{input}`: {tests} tests share files and no two of them a line; if any two do run the same line, only the first test to reach each was noted, as the `sysmon` core of coverage.py does, and most selections will miss tests: record with `COVERAGE_CORE=ctrace`"
+            ),
             Self::DottedContexts { input, contexts, example } => write!(
                 f,
                 "`{input}`: pytest does not take {contexts} of its contexts, which are dotted names (`{example}`); record with --cov-context=test"

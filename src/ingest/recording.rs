@@ -4,13 +4,14 @@
 //! ran outside any test); a static context of the recording stands before them as `static|...`.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::{Context, Ingest, IngestError, Kind, Note, Outside, Summary};
 use crate::id::path_in_test_id;
 use crate::observation::{LineRange, LineSet, TestKey};
 
-/// Tests that must share files before a recording can be said to lack shared lines.
+/// Tests that must share files before a recording can be said to lack shared lines; with fewer it is only noted.
 const FIRST_HIT_TESTS: usize = 20;
 
 /// With several worker processes, each notes its own first test for a line: the same picture, with up to one test per
@@ -21,12 +22,85 @@ const WORKERS_MOST: usize = 64;
 const WORKERS_TESTS: usize = 200;
 const WORKERS_BUSIEST: f64 = 0.25;
 
+/// Numbers from here on stand for arcs of a line to itself.
+const SELF_ARC: u32 = 1 << 31;
+
+/// Lines, or numbers of arcs, by context. Additions to what is there wait, so that any order costs a sort at most.
+#[derive(Debug, Default)]
+struct ByContext {
+    sets: HashMap<u32, LineSet>,
+    late: Vec<(u32, LineRange)>,
+}
+
+impl ByContext {
+    #[cfg(feature = "sqlite")]
+    fn add(&mut self, context: u32, lines: LineSet) {
+        match self.sets.entry(context) {
+            Entry::Vacant(entry) => drop(entry.insert(lines)),
+            Entry::Occupied(_) => self.late.extend(lines.ranges().iter().map(|&range| (context, range))),
+        }
+    }
+
+    fn add_line(&mut self, context: u32, line: LineRange) {
+        let lines = self.sets.entry(context).or_default();
+        if lines.ranges().last().is_none_or(|last| last.first <= line.first) {
+            lines.insert(line);
+        } else {
+            self.late.push((context, line));
+        }
+    }
+
+    fn settled(mut self) -> HashMap<u32, LineSet> {
+        self.late.sort_unstable();
+        for group in self.late.chunk_by(|a, b| a.0 == b.0) {
+            let lines: LineSet = group.iter().map(|&(_, range)| range).collect();
+            self.sets.entry(group[0].0).or_default().union(&lines);
+        }
+        self.sets
+    }
+}
+
+/// A file's arcs, numbered as they come. They tell first hits where lines do not: two arcs meet in a line, and each of
+/// them has a first test of its own.
+#[derive(Debug, Default)]
+struct RecordedArcs {
+    numbers: HashMap<(i64, i64), u32>,
+    /// How many of the arcs lead from a line to itself.
+    selves: usize,
+    noted: ByContext,
+}
+
+impl RecordedArcs {
+    #[cfg(feature = "sqlite")]
+    fn number(&mut self, arc: (i64, i64)) -> LineRange {
+        // Fewer than 2^31 arcs fit in a database that can be read; should there be more, two may share a number.
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX) % (SELF_ARC - 2) + 1;
+        let is_self = arc.0 == arc.1;
+        let selves = &mut self.selves;
+        LineRange::single(*self.numbers.entry(arc).or_insert_with(|| {
+            *selves += usize::from(is_self);
+            if is_self { SELF_ARC + next } else { next }
+        }))
+    }
+
+    /// The arcs that tell. The `sysmon` core notes each line as an arc to itself, once; the arcs of its branches and
+    /// returns it may note once for each place in the code that they leave from, and so for several tests.
+    fn telling(self) -> HashMap<u32, LineSet> {
+        let mut noted = self.noted.settled();
+        if self.selves * 2 >= self.numbers.len() {
+            let is_self = |arc: &LineRange| arc.first >= SELF_ARC;
+            noted.values_mut().for_each(|arcs| *arcs = arcs.ranges().iter().copied().filter(is_self).collect());
+        }
+        noted
+    }
+}
+
 /// A file's lines by context, while an input is being read.
 #[derive(Debug, Default)]
 pub(super) struct RecordedFile {
     pub(super) path: String,
-    covered: HashMap<u32, LineSet>,
-    late: Vec<(u32, LineRange)>,
+    lines: ByContext,
+    arcs: RecordedArcs,
 }
 
 impl RecordedFile {
@@ -37,39 +111,24 @@ impl RecordedFile {
     /// Adds lines of a context.
     #[cfg(feature = "sqlite")]
     pub(super) fn add(&mut self, context: u32, lines: LineSet) {
-        match self.covered.entry(context) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(lines);
-            }
-            std::collections::hash_map::Entry::Occupied(_) => {
-                self.late.extend(lines.ranges().iter().map(|&range| (context, range)));
-            }
-        }
+        self.lines.add(context, lines);
+    }
+
+    /// Adds arcs of a context; their lines are added apart.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn add_arcs(&mut self, context: u32, arcs: impl Iterator<Item = (i64, i64)>) {
+        let numbers = arcs.map(|arc| self.arcs.number(arc)).collect();
+        self.arcs.noted.add(context, numbers);
     }
 
     /// Adds one line of a context; any order costs a sort at most.
     pub(super) fn add_line(&mut self, context: u32, line: LineRange) {
-        let lines = self.covered.entry(context).or_default();
-        if lines.ranges().last().is_none_or(|last| last.first <= line.first) {
-            lines.insert(line);
-        } else {
-            self.late.push((context, line));
-        }
+        self.lines.add_line(context, line);
     }
 
     /// The lines by context, in no order.
-    pub(super) fn into_covered(mut self) -> HashMap<u32, LineSet> {
-        self.settle();
-        self.covered
-    }
-
-    fn settle(&mut self) {
-        self.late.sort_unstable();
-        for group in self.late.chunk_by(|a, b| a.0 == b.0) {
-            let lines: LineSet = group.iter().map(|&(_, range)| range).collect();
-            self.covered.entry(group[0].0).or_default().union(&lines);
-        }
-        self.late = Vec::new();
+    pub(super) fn into_covered(self) -> HashMap<u32, LineSet> {
+        self.lines.settled()
     }
 }
 
@@ -113,21 +172,14 @@ impl Recording {
         let mut outside = Outside::default();
         let mut judged = Judged::default();
         let (mut files, mut pairs, mut named) = (0, 0, HashSet::new());
-        for mut recorded in std::mem::take(&mut self.files) {
-            recorded.settle();
+        for recorded in std::mem::take(&mut self.files) {
             let Some(file) = into.file(&recorded.path, context, &mut outside) else { continue };
             files += 1;
-            let mut by_test: HashMap<TestKey, LineSet> = HashMap::with_capacity(recorded.covered.len());
-            for (position, lines) in recorded.covered {
-                match tests[position as usize] {
-                    Some(test) => match by_test.entry(test) {
-                        std::collections::hash_map::Entry::Vacant(entry) => drop(entry.insert(lines)),
-                        std::collections::hash_map::Entry::Occupied(mut entry) => entry.get_mut().union(&lines),
-                    },
-                    None => into.seen.file_mut(file).imported.union(&lines),
-                }
-            }
-            judged.file(&by_test, |test| path_in_test_id(into.seen.test_name(test)) == Some(into.seen.file_path(file)));
+            let imported = &mut into.seen.file_mut(file).imported;
+            let by_test = of_tests(recorded.lines.settled(), &tests, |lines| imported.union(&lines));
+            let arcs = of_tests(recorded.arcs.telling(), &tests, drop);
+            let is_own = |test| path_in_test_id(into.seen.test_name(test)) == Some(into.seen.file_path(file));
+            judged.file(if arcs.is_empty() { &by_test } else { &arcs }, is_own);
             for (test, lines) in by_test {
                 named.insert(test);
                 pairs += 1;
@@ -140,6 +192,8 @@ impl Recording {
                 return Err(IngestError::FirstHitOnly { input: input.to_owned(), tests: judged.sharing.len(), most });
             }
             into.note(Note::FirstHitForced { input: input.to_owned() });
+        } else if judged.shares_nothing() {
+            into.note(Note::NothingShared { input: input.to_owned(), tests: judged.sharing.len() });
         }
         // A context of which nothing was recorded in these files is still a recorded test.
         tests.iter().flatten().for_each(|&test| into.seen.test_mut(test).recorded = true);
@@ -173,6 +227,25 @@ impl Recording {
             into.note(Note::DottedContexts { input: input.to_owned(), contexts, example });
         }
     }
+}
+
+/// Sums up by test what is known by context; `outside` gets what ran outside any test.
+fn of_tests(
+    by_context: HashMap<u32, LineSet>,
+    tests: &[Option<TestKey>],
+    mut outside: impl FnMut(LineSet),
+) -> HashMap<TestKey, LineSet> {
+    let mut by_test: HashMap<TestKey, LineSet> = HashMap::with_capacity(by_context.len());
+    for (position, lines) in by_context {
+        match tests[position as usize] {
+            Some(test) => match by_test.entry(test) {
+                Entry::Vacant(entry) => drop(entry.insert(lines)),
+                Entry::Occupied(mut entry) => entry.get_mut().union(&lines),
+            },
+            None => outside(lines),
+        }
+    }
+    by_test
 }
 
 /// The phase that ends a context.
@@ -228,7 +301,7 @@ struct Judged {
 }
 
 impl Judged {
-    /// Looks at one file. What a test runs of its own file is naturally its own.
+    /// Looks at the lines, or the arcs, of one file. What a test runs of its own file is naturally its own.
     fn file(&mut self, by_test: &HashMap<TestKey, LineSet>, is_own: impl Fn(TestKey) -> bool) {
         let mut edges: Vec<(u32, i32)> = Vec::new();
         let mut tests = Vec::new();
@@ -254,6 +327,11 @@ impl Judged {
             self.busiest += most;
         }
         self.sharing.extend(tests);
+    }
+
+    /// Whether no two tests share a line, and there are too few of them to say that this cannot be.
+    fn shares_nothing(&self) -> bool {
+        self.most == 1 && self.sharing.len() < FIRST_HIT_TESTS
     }
 
     /// The greatest number of tests on one line, if the recording cannot be trusted.

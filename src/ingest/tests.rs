@@ -275,6 +275,21 @@ fn first_hit_only_recordings_need_force() {
     assert!(notes.contains(&Note::FirstHitForced { input: "c".to_owned() }));
 }
 
+/// A suite of 16 tests was taken without a word, though its recording held first hits alone.
+#[test]
+fn small_recordings_that_share_nothing_are_named() {
+    let small = |shared: usize, tests: usize| {
+        let line = |test: usize| format!("\"t.py::t{test}\": [{}{}]", test + 2, if test < shared { ", 1" } else { "" });
+        let contexts: Vec<String> = (0..tests).map(line).collect();
+        format!("{{\"files\": {{\"a.py\": {{\"contexts\": {{{}}}}}}}}}", contexts.join(", "))
+    };
+    let notes = |json: &str| gathered(&[("c", json.as_bytes())], &Context::new("/repo")).1;
+    let said = |json: &str| notes(json).iter().any(|note| matches!(note, Note::NothingShared { .. }));
+    assert!(notes(&small(1, 16)).contains(&Note::NothingShared { input: "c".to_owned(), tests: 16 }));
+    assert!(said(&small(0, 2)) && !said(&small(0, 1)) && !said(&small(2, 16)));
+    assert!(refused(small(0, 20).as_bytes()).contains("sysmon"));
+}
+
 #[test]
 fn first_hit_only_recordings_of_several_workers_are_seen() {
     // 400 tests on 8 workers; each worker notes a line once.
@@ -550,6 +565,41 @@ mod database {
         assert_eq!(covered(&seen, "t.py::b", "src/b.py"), Some(lines(&[(1, 16)])));
         assert_eq!(seen.files()[0].imported, lines(&[(1, 1)]));
         assert!(notes.iter().any(|note| matches!(note, Note::OutsideRoot { files: 1, .. })));
+    }
+
+    /// Rows for the arcs of tests, those that were noted.
+    fn arcs(noted: impl Fn(i64, i64, usize) -> bool, tests: usize) -> String {
+        let mut statements = "BEGIN;".to_owned();
+        for test in 0..tests {
+            statements += &format!("INSERT INTO context VALUES ({}, 's/t.py::t{test}|run');", test + 10);
+            // Every test runs line 1, a branch of its own from there, and returns from line 500.
+            let own = i64::try_from(test).unwrap() + 10;
+            for (from, to) in [(1, 1), (-1, 1), (1, own), (own, own), (own, 500), (500, 500), (500, -1)] {
+                if noted(from, to, test) {
+                    statements += &format!("INSERT INTO arc VALUES (1, {}, {from}, {to});", test + 10);
+                }
+            }
+        }
+        statements + "COMMIT;"
+    }
+
+    /// Recordings with branches passed for healthy ones: line 1 has a first test for each arc that leaves it.
+    #[test]
+    fn first_hits_of_arcs_are_seen() {
+        let is_own = |from: i64, to: i64| from > 9 && from < 500 || to > 9 && to < 500;
+        let traced = |from: i64, to: i64, _: usize| from != to;
+        let first_traced = |from: i64, to: i64, test: usize| from != to && (test == 0 || is_own(from, to));
+        read(&[SCHEMA, &arcs(traced, 30)]).unwrap();
+        assert!(refused(&[SCHEMA, &arcs(first_traced, 30)]).contains("30 tests share files"));
+        // `sysmon` notes lines as arcs to themselves, and the return once for each place that it returns from.
+        let monitored = |from: i64, to: i64, test: usize| {
+            test == 0 || is_own(from, to) && (from == to || test.is_multiple_of(2)) || test == 1 && to == -1
+        };
+        let every = |_: i64, _: i64, _: usize| true;
+        read(&[SCHEMA, &arcs(every, 30)]).unwrap();
+        assert!(refused(&[SCHEMA, &arcs(monitored, 30)]).contains("sysmon"));
+        let (_, notes) = read(&[SCHEMA, &arcs(first_traced, 19)]).unwrap();
+        assert!(notes.contains(&Note::NothingShared { input: "the input".to_owned(), tests: 19 }), "{notes:?}");
     }
 
     #[test]
