@@ -53,8 +53,8 @@ pub enum FullRun {
         /// The most that is allowed.
         threshold: f64,
     },
-    /// The change is not empty, and nothing is impacted as far as the model knows.
-    NothingSelected,
+    /// The change is not empty, and nothing is impacted as far as the model knows; this is why.
+    NothingSelected(String),
     /// So many tests are impacted, and the tree no longer has any of them.
     AllGone(usize),
 }
@@ -68,7 +68,7 @@ impl FullRun {
             FullRun::EmptyModel => "empty_model",
             FullRun::File(_) => "full_run_file",
             FullRun::AboveThreshold { .. } => "above_threshold",
-            FullRun::NothingSelected | FullRun::AllGone(_) => "nothing_selected",
+            FullRun::NothingSelected(_) | FullRun::AllGone(_) => "nothing_selected",
         }
     }
 
@@ -82,7 +82,7 @@ impl FullRun {
             FullRun::AboveThreshold { share, threshold } => {
                 format!("{:.0} % of the suite is impacted, more than {:.0} %", share * 100.0, threshold * 100.0)
             }
-            FullRun::NothingSelected => "no test is known to run what changed".to_owned(),
+            FullRun::NothingSelected(reason) => reason.clone(),
             FullRun::AllGone(1) => "the only test known to run what changed is gone from the tree".to_owned(),
             FullRun::AllGone(tests) => format!("all {tests} tests known to run what changed are gone from the tree"),
         }

@@ -6,8 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::diff_input::{DiffInput, empty_hint};
-use super::model_source::Place;
-use super::{DiffArgs, ModelArgs, Outcome, ReportFormat, note, sink};
+use super::{DiffArgs, ModelArgs, Outcome, ReportFormat, SinkArgs, note, sink};
 use crate::change::{Change, Mapping};
 use crate::diff::{Diff, FileDiff};
 use crate::output::{UnmappedPart, counted, escape};
@@ -22,6 +21,8 @@ pub(super) struct ChangesArgs {
     /// Match paths exactly, never by their ends
     #[arg(long)]
     strict_paths: bool,
+    #[command(flatten)]
+    output: SinkArgs,
     /// For people or for machines
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
@@ -62,9 +63,9 @@ struct RegionReport {
 
 /// Runs `changes`.
 pub(super) fn run(args: &ChangesArgs) -> Outcome {
+    let place = sink::prepare_with_place(&args.output, &args.model, &[&args.diff.diff])?;
     let input = DiffInput::read(&args.diff.diff, "covopt changes")?;
     let diff = input.parse()?;
-    let place = Place::find(&args.model)?;
     let change = if place.named || place.model.exists() {
         let model = place.open()?;
         let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
@@ -77,8 +78,8 @@ pub(super) fn run(args: &ChangesArgs) -> Outcome {
         note(&empty_hint(&diff));
     }
     match args.format {
-        ReportFormat::Json => sink::write_json(None, &report),
-        ReportFormat::Text => sink::write(None, text(&report, change.is_some()).as_bytes()),
+        ReportFormat::Json => sink::write_json(args.output.file(), &report),
+        ReportFormat::Text => sink::write(args.output.file(), text(&report, change.is_some()).as_bytes()),
     }
 }
 

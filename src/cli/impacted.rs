@@ -16,7 +16,7 @@ use crate::candidate;
 use crate::change::{Change, Mapping};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::output::counted;
+use crate::output::{UnmappedPart, counted};
 use crate::policy::{self, FullRun};
 
 /// Where pytest keeps the tests that failed last, below the root.
@@ -68,6 +68,8 @@ struct ImpactedReport {
     fallback_reason: Option<&'static str>,
     failed_before: usize,
     unmapped: Vec<String>,
+    #[serde(skip)]
+    parts: Vec<UnmappedPart>,
     dropped: usize,
     selector_ms: f64,
 }
@@ -77,7 +79,7 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
     let start = Instant::now();
     let mut inputs = vec![args.diff.diff.as_path()];
     inputs.extend(args.last_failed.as_deref());
-    let place = sink::prepare_with_place(&args.output, &args.model, &inputs)?;
+    let place = sink::prepare_with_place(&args.output.sink, &args.model, &inputs)?;
     let threshold = units::threshold(args.threshold)?;
     let input = DiffInput::read(&args.diff.diff, "covopt impacted")?;
     let diff = input.parse()?;
@@ -137,11 +139,12 @@ fn find(
     let change = Change::read(&model.index, diff, mapping).map_err(failed)?;
     let unmapped: BTreeSet<&[u8]> = change.unmapped.iter().map(|part| diff.files[part.diff_file].path()).collect();
     report.unmapped = unmapped.into_iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
+    report.parts = UnmappedPart::all(&change, diff);
     let tests = candidate::impacted(&model.index, &change).map_err(failed)?;
     report.impacted_count = tests.len();
     report.p = tests.len() as f64 / f64::from(report.total_in_map);
     if tests.is_empty() && !change.is_empty() {
-        return Ok(Some(FullRun::NothingSelected));
+        return Ok(Some(FullRun::NothingSelected(UnmappedPart::why_unknown(&report.parts))));
     }
     if report.p > report.threshold {
         return Ok(Some(FullRun::AboveThreshold { share: report.p, threshold: report.threshold }));
@@ -273,7 +276,7 @@ fn answer(args: &ImpactedArgs, mut report: ImpactedReport, full_run: Option<Full
             note(&format!("{} dropped that the tree no longer has", counted(report.dropped, "test")));
         }
         if args.verbosity.verbose {
-            report.unmapped.iter().for_each(|path| note(&format!("unmapped: {path}")));
+            report.parts.iter().for_each(|part| note(&format!("unmapped: {}", part.describe())));
         } else if !report.unmapped.is_empty() {
             note(&format!("{} unmapped (--verbose names them)", counted(report.unmapped.len(), "changed file")));
         }

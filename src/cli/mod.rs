@@ -17,7 +17,7 @@ mod verify;
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -102,6 +102,21 @@ struct VerbosityArgs {
     quiet: bool,
 }
 
+/// Where an answer goes.
+#[derive(Debug, Args)]
+struct SinkArgs {
+    /// Write the answer to this file, which is emptied first; `-`, the default, is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl SinkArgs {
+    /// The file, or `None` for standard output.
+    fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| path.as_os_str() != "-")
+    }
+}
+
 /// Where and how ids are printed.
 #[derive(Debug, Args)]
 struct OutputArgs {
@@ -111,9 +126,8 @@ struct OutputArgs {
     /// Short for `--format null`: for `xargs -0`
     #[arg(short = '0', conflicts_with = "format")]
     null: bool,
-    /// Write the answer to this file, which is emptied first; by default standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    sink: SinkArgs,
     /// What printed paths are relative to
     #[arg(long, value_enum, default_value_t = IdBase::Root)]
     ids: IdBase,

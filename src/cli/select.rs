@@ -83,7 +83,7 @@ struct Choice {
 /// Runs `select`.
 pub(super) fn run(args: &SelectArgs) -> Outcome {
     let start = Instant::now();
-    let place = sink::prepare_with_place(&args.output, &args.model, &[&args.diff.diff])?;
+    let place = sink::prepare_with_place(&args.output.sink, &args.model, &[&args.diff.diff])?;
     let input = DiffInput::read(&args.diff.diff, "covopt select -t 10")?;
     let diff = input.parse()?;
     if diff.files.is_empty() && !place.named && !place.model.exists() {
@@ -378,7 +378,9 @@ impl Report<'_> {
             Status::UnknownChange if report.dropped > 0 => {
                 "no test that the model knows for this change is in the tree; run the whole suite (exit 2)".to_owned()
             }
-            Status::UnknownChange => "the model knows no test for this change; run the whole suite (exit 2)".to_owned(),
+            Status::UnknownChange => {
+                format!("{}; run the whole suite (exit 2)", UnmappedPart::why_unknown(&report.unmapped))
+            }
             Status::NothingFits => format!(
                 "of {} for this change none fits {}; the smallest useful budget is -t {}",
                 counted(report.candidates, "test"),

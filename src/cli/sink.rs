@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::model_source::{MODEL_NAME, Place};
-use super::{IdFormat, ModelArgs, OutputArgs};
+use super::{IdFormat, ModelArgs, OutputArgs, SinkArgs};
 use crate::error::{Error, exit};
 use crate::model::layout::MAGIC;
 use crate::output::{self, counted};
@@ -31,10 +31,10 @@ fn prepare(output: Option<&Path>, inputs: &[&Path]) -> Result<(), Error> {
 }
 
 /// Finds the model, and then empties the output even where there is no such place.
-pub(super) fn prepare_with_place(output: &OutputArgs, model: &ModelArgs, inputs: &[&Path]) -> Result<Place, Error> {
+pub(super) fn prepare_with_place(output: &SinkArgs, model: &ModelArgs, inputs: &[&Path]) -> Result<Place, Error> {
     let place = Place::find(model);
     let model = place.as_ref().map_or(Path::new(MODEL_NAME), |place| &place.model);
-    prepare(output.output.as_deref(), &[inputs, &[model]].concat())?;
+    prepare(output.file(), &[inputs, &[model]].concat())?;
     place
 }
 
@@ -64,7 +64,11 @@ pub(super) fn is_model(path: &Path) -> bool {
 /// Empties the output that a refused command line names, of the commands that have one, unless the line may also read it.
 pub(super) fn empty_named_output(arguments: &[OsString]) {
     let text = |argument: &OsString| argument.to_str().map(str::to_owned);
-    if !arguments.get(1).and_then(text).is_some_and(|command| matches!(command.as_str(), "select" | "impacted")) {
+    if !arguments
+        .get(1)
+        .and_then(text)
+        .is_some_and(|command| matches!(command.as_str(), "select" | "impacted" | "changes"))
+    {
         return;
     }
     let mut outputs: Vec<PathBuf> = Vec::new();
@@ -84,7 +88,7 @@ pub(super) fn empty_named_output(arguments: &[OsString]) {
         }
     }
     let others: Vec<&Path> = others.iter().map(PathBuf::as_path).collect();
-    for path in outputs.iter().filter(|path| path.is_file()) {
+    for path in outputs.iter().filter(|path| path.as_os_str() != "-" && path.is_file()) {
         let _ = prepare(Some(path), &others); // The refusal itself is about to be reported.
     }
 }
@@ -108,7 +112,7 @@ pub(super) fn write(output: Option<&Path>, answer: &[u8]) -> Result<u8, Error> {
 
 /// Prints ids, or `report` where JSON is asked for.
 pub(super) fn write_ids(args: &OutputArgs, ids: &[&str], report: &impl serde::Serialize) -> Result<u8, Error> {
-    let output = args.output.as_deref();
+    let output = args.sink.file();
     let mut bytes = Vec::new();
     match args.format() {
         IdFormat::Json => return write_json(output, report),

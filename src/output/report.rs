@@ -1,11 +1,12 @@
 //! What `select` found, as figures: one JSON object, the summary line and the verbose table say the same.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::ids::escape;
-use crate::change::{Change, Unmapped};
+use crate::change::{Change, Reason, Unmapped};
 use crate::diff::Diff;
 use crate::policy::Status;
 
@@ -55,6 +56,38 @@ impl UnmappedPart {
             matches: part.matches.clone(),
         };
         change.unmapped.iter().map(part).collect()
+    }
+
+    /// The path and why no region knows it, on one line.
+    pub fn describe(&self) -> String {
+        let mut text = format!("{} ({}", escape(&self.path), self.reason);
+        for (position, path) in self.matches.iter().enumerate() {
+            text.push_str(if position == 0 { ": may be " } else { " or " });
+            text.push_str(&escape(path));
+        }
+        text.push(')');
+        text
+    }
+
+    /// Why no test is known for a change that these parts of are unmapped: a clause.
+    pub fn why_unknown(parts: &[Self]) -> String {
+        let files = |reason: Reason| {
+            let paths: BTreeSet<&str> =
+                parts.iter().filter(|part| part.reason == reason.as_str()).map(|part| part.path.as_str()).collect();
+            counted(paths.len(), "changed file")
+        };
+        let has = |reason: Reason| parts.iter().any(|part| part.reason == reason.as_str());
+        let mut reasons = Vec::new();
+        if has(Reason::UnknownFile) {
+            reasons.push(format!("the model does not know {}", files(Reason::UnknownFile)));
+        }
+        if has(Reason::AmbiguousPath) {
+            reasons.push(format!("{} may be one of several (--verbose names them)", files(Reason::AmbiguousPath)));
+        }
+        if has(Reason::Untested) {
+            reasons.push(format!("no test is known to run {}", files(Reason::Untested)));
+        }
+        if reasons.is_empty() { "no test is known to run what changed".to_owned() } else { reasons.join(", ") }
     }
 }
 
@@ -137,10 +170,7 @@ impl SelectReport {
             format!("{}, of which {} no test could catch", percent(self.residual_risk), percent(self.unreachable_risk)),
         );
         for part in &self.unmapped {
-            line(
-                "unmapped",
-                format!("{} ({}, {} of the change)", escape(&part.path), part.reason, percent(part.weight)),
-            );
+            line("unmapped", format!("{}, {} of the change", part.describe(), percent(part.weight)));
         }
         line("selector", format!("{:.2} ms", self.elapsed_ms));
         if !self.tests.is_empty() {

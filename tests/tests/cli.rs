@@ -239,6 +239,15 @@ fn paths_match_by_their_ends_unless_told_otherwise() {
     assert_eq!(tests(&[], "repo/src/pkg/a.py", 7), (2, None), "the model's path is the shorter one");
     assert_eq!(tests(&["--strict-paths"], "pkg/a.py", 7), (0, Some("unknown_file".into())));
     assert_eq!(tests(&[], "b.py", 3), (0, Some("ambiguous_path".into())), "not guessed");
+    for (path, says) in [("b.py", "may be one of several"), ("docs/x.md", "does not know 1 changed file")] {
+        for command in [&["select", "-t", "10", "--no-tree", "--verbose"][..], &["impacted", "--no-tree", "--verbose"]]
+        {
+            let ran = folder.run(command, removal(path, 3));
+            assert!(ran.code == 2 && ran.stderr.contains(says), "{}", ran.stderr);
+            let is_named = ran.stderr.contains("may be src/pkg/b.py or src/other/b.py");
+            assert_eq!(is_named, path == "b.py", "{}", ran.stderr);
+        }
+    }
     assert_eq!(tests(&[], "kg/a.py", 7), (0, Some("unknown_file".into())), "only at a component boundary");
 }
 
@@ -287,8 +296,14 @@ fn a_failure_never_leaves_old_ids() {
     let ran = folder.run(&["select", "-t", "10", "--no-tree", "-o", "ids"], removal("src/pkg/a.py", 7));
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(fs::read_to_string(folder.path().join("ids")).unwrap().lines().count(), 2);
+    let ran = folder.run(&["select", "-t", "10", "--no-tree", "-o", "-"], removal("src/pkg/a.py", 7));
+    assert_eq!((ran.code, ran.stdout.lines().count()), (0, 2), "{}", ran.stderr);
+    assert!(!folder.path().join("-").exists());
+    let ran = folder.run(&["changes", "-o", "ids"], removal("src/pkg/a.py", 7));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert!(fs::read_to_string(folder.path().join("ids")).unwrap().contains("modified"));
     folder.write("ids", "mine\n");
-    assert_eq!(folder.run(&["changes", "-o", "ids"], "").code, 64);
+    assert_eq!(folder.run(&["verify", "-o", "ids"], "").code, 64);
     assert_eq!(fs::read(folder.path().join("ids")).unwrap(), b"mine\n", "no output of this command");
     let ran = folder.run(&["select", "-t", "10", "-o", "no/such/folder"], "");
     assert_eq!(ran.code, 73, "{}", ran.stderr);
