@@ -66,7 +66,7 @@ pub struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} tests, {} files", self.kind, self.tests, self.files)
+        write!(f, "{}: {}, {}", self.kind, note::counted(self.tests, "test"), note::counted(self.files, "file"))
     }
 }
 

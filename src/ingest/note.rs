@@ -124,55 +124,151 @@ pub enum Note {
     },
 }
 
+/// One line, whatever the inputs hold: control characters are shown as escapes.
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text();
+        let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+        if !text.contains(breaks) {
+            return f.write_str(&text);
+        }
+        for letter in text.chars() {
+            if breaks(letter) { write!(f, "{}", letter.escape_default())? } else { write!(f, "{letter}")? }
+        }
+        Ok(())
+    }
+}
+
+/// `1 case`, `3 cases`.
+pub(super) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+impl Note {
+    fn text(&self) -> String {
+        let agree = |number: usize, one: &'static str, several: &'static str| if number == 1 { one } else { several };
+        let were = |number| agree(number, "was", "were");
         match self {
             Self::PartialCoverage { inputs, recorded, known } => {
+                let hold = agree(inputs.len(), "holds", "hold");
                 let inputs: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
-                write!(f, "coverage of {recorded} of {known} known tests in {}", inputs.join(", "))
+                format!("{} {hold} coverage of {recorded} of {}", inputs.join(", "), counted(*known, "known test"))
             }
-            Self::NoCost { tests, known } => write!(f, "no cost for {tests} of {known} tests, taken as the median"),
+            Self::NoCost { tests, known } => {
+                let (have, get) = (agree(*tests, "has", "have"), agree(*tests, "gets", "get"));
+                format!("{tests} of {} {have} no cost and {get} the median", counted(*known, "test"))
+            }
             Self::ZeroCosts { tests, known } => {
-                write!(f, "a cost of zero in every input for {tests} of {known} tests")
+                let have = agree(*tests, "has", "have");
+                format!("{tests} of {} {have} a cost of zero in every input", counted(*known, "test"))
             }
-            Self::GuessedIds { input, cases, example } => write!(
-                f,
-                "`{input}`: no test of another input matches {cases} of its cases; ids by the report's convention (`{example}`)"
-            ),
-            Self::UnmatchedCases { input, cases, example } => write!(
-                f,
-                "`{input}`: left out {cases} of its cases, for fitting several known tests or none (`{example}`); a report with `file` attributes (junit_family = xunit1) says which"
-            ),
+            Self::GuessedIds { input, cases, example } => {
+                let (count, rest) = (
+                    counted(*cases, "case"),
+                    agree(
+                        *cases,
+                        "matches no test of another input; its id follows",
+                        "match no test of another input; their ids follow",
+                    ),
+                );
+                format!("`{input}`: {count} {rest} the report's convention (`{example}`)")
+            }
+            Self::UnmatchedCases { input, cases, example } => {
+                let (count, fit) = (counted(*cases, "case"), agree(*cases, "fits", "fit"));
+                format!(
+                    "`{input}`: {count} {fit} several known tests or none and {} left out (`{example}`); a report with `file` attributes (junit_family = xunit1) says which",
+                    were(*cases)
+                )
+            }
             Self::OutsideRoot { input, files, example } => {
-                write!(f, "`{input}`: left out {files} of its files, for lying outside the root (`{example}`)")
+                format!(
+                    "`{input}`: {} outside the root {} left out (`{example}`)",
+                    counted(*files, "file"),
+                    were(*files)
+                )
             }
             Self::NoSpan { input, tags } => {
-                write!(f, "`{input}`: left out {tags} of its tags, for having no end; run ctags with --fields=+ne")
+                let count = counted(*tags, "tag");
+                format!("`{input}`: {count} without an end {} left out; run ctags with --fields=+ne", were(*tags))
             }
             Self::SameName { symbols } => {
-                write!(f, "symbols of one name in one file, beyond the first of each: {symbols}")
+                let share = agree(*symbols, "shares", "share");
+                format!(
+                    "{} {share} a name with another of {} file",
+                    counted(*symbols, "symbol"),
+                    agree(*symbols, "its", "their")
+                )
             }
             Self::UnnamedRecords { input, records } => {
-                write!(f, "`{input}`: left out {records} of its records, for naming no test")
+                let count = counted(*records, "record");
+                format!("`{input}`: {count} without a test name {} left out", were(*records))
             }
             Self::SkippedFiles { input, files, reason } => {
-                write!(f, "`{input}`: left out {files} of its files: {reason}")
+                format!("`{input}`: {} {} left out: {reason}", counted(*files, "file"), were(*files))
             }
-            Self::UnknownFields { input, fields } => write!(f, "`{input}`: not used: {}", fields.join(", ")),
+            Self::UnknownFields { input, fields } => format!("`{input}`: not used: {}", fields.join(", ")),
             Self::FirstHitForced { input } => {
-                write!(f, "`{input}` looks as if only the first test to reach each line was noted; taken as told")
+                format!("`{input}` looks as if only the first test to reach each line was noted; taken as told")
             }
-            Self::NothingShared { input, tests } => write!(
-                f,
+            Self::NothingShared { input, tests } => format!(
                 "`{input}`: {tests} tests share files and no two of them a line; if any two do run the same line, only the first test to reach each was noted, as the `sysmon` core of coverage.py does, and most selections will miss tests: record with `COVERAGE_CORE=ctrace`"
             ),
-            Self::DottedContexts { input, contexts, example } => write!(
-                f,
-                "`{input}`: pytest does not take {contexts} of its contexts, which are dotted names (`{example}`); record with --cov-context=test"
-            ),
-            Self::UnlistedFeatures { input, features, example } => {
-                write!(f, "`{input}`: `features` does not list {features} of the features with a signal (`{example}`)")
+            Self::DottedContexts { input, contexts, example } => {
+                let (count, are) =
+                    (counted(*contexts, "context"), agree(*contexts, "is a dotted name", "are dotted names"));
+                format!(
+                    "`{input}`: {count} {are} (`{example}`) that pytest does not take; record with --cov-context=test"
+                )
             }
+            Self::UnlistedFeatures { input, features, example } => {
+                let (count, are) =
+                    (counted(*features, "signal"), agree(*features, "is on a feature", "are on features"));
+                format!("`{input}`: {count} {are} that `features` does not list (`{example}`)")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A test id with a line break made a line of its own on stderr, as if covopt had said it.
+    #[test]
+    fn notes_are_one_line() {
+        let (input, example) = ("a\nb\u{2028}".to_owned(), "t.py::t[\r\u{1b}[2Kerror: é]".to_owned());
+        let notes = [
+            Note::GuessedIds { input: input.clone(), cases: 1, example: example.clone() },
+            Note::PartialCoverage { inputs: vec![input.clone()], recorded: 1, known: 9 },
+            Note::UnknownFields { input: input.clone(), fields: vec![example.clone()] },
+            Note::OutsideRoot { input, files: 3, example },
+        ];
+        for note in notes {
+            let text = note.to_string();
+            assert!(!text.contains(char::is_control) && !text.contains('\u{2028}'), "{text}");
+            assert!(text.contains(r"a\nb\u{2028}") && (!text.contains("error") || text.contains("é]")), "{text}");
+        }
+    }
+
+    /// One input was said to `hold`, and one test to `have` no cost.
+    #[test]
+    fn one_is_singular() {
+        let input = || "r".to_owned();
+        let partial = |inputs: &[&str]| Note::PartialCoverage {
+            inputs: inputs.iter().map(|&input| input.to_owned()).collect(),
+            recorded: 1,
+            known: 5,
+        };
+        let cases = [
+            (partial(&["r"]), "`r` holds coverage of 1 of 5 known tests"),
+            (partial(&["r", "s"]), "`r`, `s` hold coverage of 1 of 5 known tests"),
+            (Note::NoCost { tests: 1, known: 1 }, "1 of 1 test has no cost and gets the median"),
+            (Note::SameName { symbols: 1 }, "1 symbol shares a name with another of its file"),
+            (Note::SkippedFiles { input: input(), files: 1, reason: "empty" }, "`r`: 1 file was left out: empty"),
+            (Note::SkippedFiles { input: input(), files: 2, reason: "empty" }, "`r`: 2 files were left out: empty"),
+        ];
+        for (note, expected) in cases {
+            assert_eq!(note.to_string(), expected);
         }
     }
 }

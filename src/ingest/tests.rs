@@ -507,8 +507,8 @@ fn partial_coverage_and_missing_costs_are_named() {
     let durations = br#"{"t.py::a": 1, "t.py::c": 1, "t.py::d": 1, "t.py::e": 1}"#;
     let (_, notes) = gathered(&[(".coverage", coverage), ("d", durations)], &Context::new("/repo"));
     let text: Vec<String> = notes.iter().map(Note::to_string).collect();
-    assert!(text.contains(&"coverage of 2 of 5 known tests in `.coverage`".to_owned()), "{text:?}");
-    assert!(text.contains(&"no cost for 1 of 5 tests, taken as the median".to_owned()), "{text:?}");
+    assert!(text.contains(&"`.coverage` holds coverage of 2 of 5 known tests".to_owned()), "{text:?}");
+    assert!(text.contains(&"1 of 5 tests has no cost and gets the median".to_owned()), "{text:?}");
 }
 
 #[cfg(feature = "sqlite")]
