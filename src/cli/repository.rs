@@ -46,13 +46,18 @@ impl Repository {
     }
 
     /// The commit that a revision names: a full hash, HEAD, or a branch, tag or remote branch. What needs more than
-    /// looking a name up (`HEAD~1`) is not known here.
+    /// looking a name up (`HEAD~1`) is not known here; nor is what a tag stands for that is kept in a file of its own,
+    /// which may be a commit or an object that names one, unless HEAD is the same commit.
     pub(super) fn resolve(&self, revision: &str) -> Option<String> {
         if is_hash(revision) {
             return Some(revision.to_owned());
         }
-        let names = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"];
-        names.iter().find_map(|prefix| self.reference(&format!("{prefix}{revision}"), 0))
+        let names =
+            ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"].map(|start| format!("{start}{revision}"));
+        let (name, found) = names.iter().find_map(|name| Some((name, self.reference(name, 0)?)))?;
+        let is_loose_tag = name.starts_with("refs/tags/") && self.common_dir.join(name).is_file();
+        let is_commit = || self.reference("HEAD", 0).as_ref() == Some(&found);
+        (!is_loose_tag || is_commit()).then_some(found)
     }
 
     fn reference(&self, name: &str, depth: u32) -> Option<String> {
@@ -71,8 +76,11 @@ impl Repository {
 
     fn packed(&self, name: &str) -> Option<String> {
         let packed = fs::read_to_string(self.common_dir.join("packed-refs")).ok()?;
-        let line = packed.lines().find(|line| line.split_once(' ').is_some_and(|(_, known)| known == name))?;
-        line.split_once(' ').map(|(hash, _)| hash.to_owned()).filter(|hash| is_hash(hash))
+        let mut lines = packed.lines();
+        let line = lines.find(|line| line.split_once(' ').is_some_and(|(_, known)| known == name))?;
+        // The commit that an annotated tag stands for is on the next line.
+        let peeled = lines.next().and_then(|line| line.strip_prefix('^'));
+        peeled.or(line.split_once(' ').map(|(hash, _)| hash)).filter(|hash| is_hash(hash)).map(str::to_owned)
     }
 
     /// Whether some ignore rule plainly names the model file. Only literal rules are looked at: this is for a hint.
@@ -127,10 +135,18 @@ mod tests {
             let (_dir, repository) = around(files, ".");
             assert_eq!(repository.unwrap().head().as_deref(), want, "{files:?}");
         }
-        let (_dir, repository) = around(&[(".git/HEAD", "ref: x"), (".git/refs/tags/v1", HASH)], ".git");
-        let repository = repository.unwrap();
-        assert_eq!(repository.resolve("v1").as_deref(), Some(HASH));
-        assert_eq!((repository.resolve("v2"), repository.resolve("HEAD~1")), (None, None));
+        let other = HASH.replace('2', "3");
+        let packed = format!("{HASH} refs/heads/main\n{other} refs/tags/v3\n^{HASH}\n{other} refs/tags/v4\n");
+        let files = [
+            (".git/HEAD", HASH),
+            (".git/refs/tags/v1", HASH),
+            (".git/refs/tags/v2", other.as_str()),
+            (".git/packed-refs", packed.as_str()),
+        ];
+        let (_dir, repository) = around(&files, ".git");
+        let resolved = ["main", "v1", "v2", "v3", "v4", "v5", "HEAD~1"].map(|name| repository.as_ref()?.resolve(name));
+        let (head, other) = (Some(HASH.to_owned()), Some(other));
+        assert_eq!(resolved, [head.clone(), head.clone(), None, head, other, None, None]);
     }
 
     #[test]
