@@ -6,7 +6,8 @@ use std::io::{self, Write};
 /// An id that a line cannot carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "test id `{}` {problem}, so it cannot be printed as a line; use `-0 | xargs -0` or `--format json`",
+    "test id `{}` {problem}, so it cannot be printed as a line; use `-0 | xargs -0 -r pytest --` (`--` ends pytest's \
+     options; nothing keeps it from reading `@`) or `--format json`",
     escape(.id)
 )]
 #[non_exhaustive]
