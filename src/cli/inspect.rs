@@ -10,7 +10,7 @@ use super::{ModelArgs, Outcome, ReportFormat, sink, units::seconds_of};
 use crate::error::Error;
 use crate::id::{FeatureId, FileId};
 use crate::model::{Encoding, Kind, ModelError, PostingList};
-use crate::output::{escape, group_digits, seconds};
+use crate::output::{counted, escape, group_digits, seconds};
 
 /// Flags of `inspect`.
 #[derive(Debug, Args)]
@@ -156,10 +156,10 @@ fn text(report: &InspectReport) -> String {
     line(
         "runs",
         format!(
-            "{} of {} commits, {} tests with a failure",
+            "{} of {}, {} with a failure",
             count(report.runs),
-            report.commits,
-            count(report.tests_failed.into())
+            counted(report.commits as usize, "commit"),
+            counted(report.tests_failed as usize, "test")
         ),
     );
     line(
