@@ -16,9 +16,9 @@ use crate::build::{self, Edited, Tally};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
 use crate::id::TestId;
-use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Summary, detect};
-use crate::model::{Root, Stamp};
-use crate::observation::Observations;
+use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Note, Summary, detect};
+use crate::model::{Index, Root, Stamp};
+use crate::observation::{Observations, TestFacts};
 use crate::output::{counted, group_digits};
 
 /// A model whose recorded tests a new one would cut below this share is only replaced with `--force`.
@@ -29,7 +29,14 @@ const LEAST_SHARE_KEPT: f64 = 0.5;
 #[command(
     after_help = "Inputs are known by their content: coverage.py databases (`.coverage`) and JSON with --show-contexts, LCOV, \
                   JUnit XML, durations `{\"test id\": seconds}`, universal-ctags JSON lines, declared features in JSON, and \
-                  JSON lines. A folder is searched for LCOV and JUnit files (`bazel-testlogs`)."
+                  JSON lines. In a folder, `coverage.dat`, `*.info` and `*.lcov` are read as LCOV, `test.xml` as JUnit, and nothing \
+                  else: it is for `bazel-testlogs`.\n\n\
+                  The usual places, below the root: `.coverage` and `.coverage.*`; `coverage.json`, `coverage.jsonl`, \
+                  `lcov.info`, `coverage.lcov`, `coverage/lcov.info`; `junit.xml`, `report.xml`, `test-results.xml`, \
+                  `reports/junit.xml`, `test-results/junit.xml`; `.test_durations`, `durations.json`; `tags.jsonl`; \
+                  `covopt.json`, `covopt.jsonl`; `coverage.json` and `junit.xml` in `.cache`; `*.xml` in \
+                  `target/surefire-reports`, `build/test-results/test`, `target/nextest/default` and `target/nextest/ci`; \
+                  every file in `.covopt.d`; `bazel-testlogs`."
 )]
 pub(super) struct BuildArgs {
     /// What to read; `-` is standard input. Without any, what lies in the usual places
@@ -82,14 +89,22 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     if let Some(named) = &args.test_root {
         context = context.with_test_root(&test_root(named, &root)?);
     }
-    let ingested = found.ingest(&context)?;
+    let mut ingested = found.ingest(&context)?;
+    if args.update {
+        // What the inputs do not state the older model may.
+        ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
+    }
     let base = base(args.base.as_deref(), &root, place.repository.as_ref(), &ingested, &HashSet::new())?;
-    let Ingested { observations, inputs, mut notes, .. } = ingested;
+    let Ingested { observations, inputs, mut notes, said, .. } = ingested;
+    notes.extend(said.iter().map(ToString::to_string));
     notes.extend(base.note);
     let is_first = !place.named && !target.exists();
     let repository = place.repository.clone();
     let old = Place { model: target.clone(), ..place }.open();
     let (observations, tally) = join(args, old, observations)?;
+    if args.update {
+        notes.extend(without_cost(&observations).map(|note| note.to_string()));
+    }
     notes.extend(emptiness(&observations));
     let bytes = build::build(&observations, base.commit.as_deref(), stamps(&root));
     replace(&target, &bytes)?;
@@ -175,6 +190,13 @@ fn poorer(new: &Observations, old: &Root) -> Option<(String, String)> {
     is_empty.then(|| ("no test".to_owned(), counted(old.tests as usize, "test")))
 }
 
+/// The tests whose cost nothing states.
+fn without_cost(seen: &Observations) -> Option<Note> {
+    let has_cost = |test: &&TestFacts| test.runs.iter().any(|run| run.cost_us.is_some());
+    let (known, tests) = (seen.tests().len(), seen.tests().iter().filter(|test| !has_cost(test)).count());
+    (tests > 0).then_some(Note::NoCost { tests, known })
+}
+
 /// Whether any test has a line that it ran or a signal that is declared.
 fn holds_evidence(seen: &Observations) -> bool {
     let has_lines = seen.files().iter().any(|file| file.covered.values().any(|lines| !lines.is_empty()));
@@ -197,7 +219,7 @@ fn report_tally(target: &Path, built: &Built, observations: &Observations, tally
         "wrote `{}`: {}, {}, {}; {} kept, {} added, {} replaced, {} removed",
         target.display(),
         counted(observations.test_names().len(), "test"),
-        counted(observations.file_paths().len(), "file"),
+        counted(Index::open(&built.bytes[..]).map_or(0, |index| index.root().files as usize), "file"),
         counted(built.bytes.len(), "byte"),
         counted(tally.kept, "test"),
         group_digits(tally.added as u64),
@@ -229,6 +251,8 @@ struct Ingested {
     /// What was read, as messages name it.
     inputs: Vec<String>,
     notes: Vec<String>,
+    /// What the readers say of it.
+    said: Vec<Note>,
     /// When the oldest file with coverage was written.
     recorded: Option<SystemTime>,
 }
@@ -299,8 +323,7 @@ impl Found {
             )));
         }
         let (observations, said) = ingest.finish();
-        notes.extend(said.iter().map(ToString::to_string));
-        Ok(Ingested { observations, inputs, notes, recorded })
+        Ok(Ingested { observations, inputs, notes, said, recorded })
     }
 
     /// A first model for a command that has none. `changed` are the files of the diff at hand: what they are now is not
@@ -312,7 +335,8 @@ impl Found {
             Some(note) => Base { commit: None, note: Some(note) },
             None => base(None, root, repository, &ingested, &changed.paths)?,
         };
-        let Ingested { observations, inputs, mut notes, .. } = ingested;
+        let Ingested { observations, inputs, mut notes, said, .. } = ingested;
+        notes.extend(said.iter().map(ToString::to_string));
         notes.extend(base.note);
         notes.extend(emptiness(&observations));
         let stamp = stamps(root);
@@ -437,13 +461,25 @@ fn base(
     changed: &HashSet<String>,
 ) -> Result<Base, Error> {
     if let Some(named) = named {
+        if named.is_empty() {
+            return Err(Error::Usage(
+                "--base is empty, expected a commit; did the command that was to print it fail?".to_owned(),
+            ));
+        }
         let known = repository.and_then(|repository| repository.resolve(named));
         let is_hex = named.len() >= 7 && named.len() <= 64 && named.bytes().all(|byte| byte.is_ascii_hexdigit());
         return match known.or_else(|| is_hex.then(|| named.to_owned())) {
-            Some(commit) => Ok(Base { commit: Some(commit), note: None }),
+            Some(commit) => {
+                let note = (commit.len() < 40).then(|| {
+                    format!(
+                        "--base `{commit}` is abbreviated and taken as it is; `git rev-parse {commit}` tells all of it"
+                    )
+                });
+                Ok(Base { commit: Some(commit), note })
+            }
             None => Err(Error::Usage(format!(
-                "--base `{named}` is neither a commit hash nor a branch or tag of this repository; pass \
-                 --base \"$(git rev-parse {named})\""
+                "--base `{named}` is neither a commit hash nor a branch of this repository, nor a tag that can be read \
+                 without git; pass --base \"$(git rev-parse '{named}^{{commit}}')\""
             ))),
         };
     }

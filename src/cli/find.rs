@@ -112,7 +112,20 @@ impl FromCwd {
 
 #[cfg(test)]
 mod tests {
-    use super::FromCwd;
+    use super::*;
+
+    #[test]
+    fn the_usual_places_are_written_down() {
+        use clap::Subcommand as _;
+        let mut command = super::super::Command::augment_subcommands(clap::Command::new("covopt"));
+        let build = command.find_subcommand_mut("build").unwrap().render_help().to_string();
+        let page = include_str!("../../docs/recording.md");
+        for place in USUAL_FILES.into_iter().chain(USUAL_FOLDERS.map(|(folder, _)| folder)) {
+            assert!(page.contains(&format!("`{place}`")), "{place}");
+            let name = place.strip_prefix(".cache/").unwrap_or(place);
+            assert!(build.contains(&format!("`{name}`")), "{place}");
+        }
+    }
 
     #[test]
     fn paths_are_told_from_where_one_stands() {

@@ -25,10 +25,10 @@ use crate::relevance::{Query, Relevance};
 #[derive(Debug, Args)]
 pub(super) struct SelectArgs {
     /// The budget: `10`, `1.5`, `90s`, `2m`, or `20%` of the suite
-    #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget)]
+    #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget, allow_negative_numbers = true)]
     budget: Budget,
     /// Choose among the N best candidates after initial scoring
-    #[arg(short = 'n', value_name = "N", value_parser = units::at_least_one)]
+    #[arg(short = 'n', value_name = "N", value_parser = units::at_least_one, allow_negative_numbers = true)]
     candidates: Option<usize>,
     #[command(flatten)]
     diff: DiffArgs,

@@ -270,6 +270,12 @@ fn usage_is_64_and_stdout_stays_clean() {
         assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{args:?}: {}", ran.stderr);
         assert!(!ran.stderr.is_empty());
     }
+    for (args, says) in
+        [(&["select", "-t", "-1"][..], "expected seconds"), (&["select", "-t", "1", "-n", "-1"], "at least 1")]
+    {
+        let ran = folder.run(args, "");
+        assert!(ran.code == 64 && ran.stderr.contains(says), "{}", ran.stderr);
+    }
     for args in [&["--help"][..], &["--version"], &["select", "--help"]] {
         let ran = folder.run(args, "");
         assert!(ran.code == 0 && !ran.stdout.is_empty(), "{args:?}");
@@ -430,7 +436,12 @@ fn the_base_is_what_was_named() {
     assert_eq!(folder.run(&["build", "input", "--base", hash], "").code, 0);
     let ran = folder.run(&["base"], "");
     assert_eq!((ran.code, ran.stdout), (0, format!("{hash}\n")));
-    assert_eq!(folder.run(&["build", "input", "--base", "no-such-branch"], "").code, 64);
+    for (base, says) in [("no-such-branch", "git rev-parse 'no-such-branch^{commit}'"), ("", "expected a commit")] {
+        let ran = folder.run(&["build", "input", "--base", base], "");
+        assert!(ran.code == 64 && ran.stderr.contains(says), "{}", ran.stderr);
+    }
+    let ran = folder.run(&["build", "input", "--base", &hash[..10]], "");
+    assert!(ran.code == 0 && ran.stderr.contains("abbreviated"), "{}", ran.stderr);
 }
 
 #[test]
@@ -829,6 +840,10 @@ fn models_are_joined_or_replaced_but_not_lost() {
     assert_eq!(ids(&report), ["tests/test_a.py::test_one"]);
     let (_, report) = folder.json(&["select", "-t", "10", "--no-tree"], &removal("src/pkg/a.py", 7));
     assert_eq!(ids(&report), ["tests/test_a.py::test_two"], "its old lines are gone");
+    folder.write("lines", r#"{"test": "tests/test_a.py::test_one", "lines": {"src/pkg/a.py": [30]}}"#);
+    let ran = folder.run(&["build", "lines", "--update"], "");
+    assert!(ran.code == 0 && !ran.stderr.contains("no cost"), "the model states it: {}", ran.stderr);
+    assert!(ran.stderr.contains("5 tests, 6 files"), "as `inspect` counts: {}", ran.stderr);
     let ran = folder.run(&["build", "one", "--force"], "");
     assert!(ran.stderr.contains("1 replaced, 4 removed"), "{}", ran.stderr);
     let bare = RECORDED.replace("\"lines\": {", "\"lines\": {}, \"other\": {");
