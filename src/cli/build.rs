@@ -208,7 +208,8 @@ fn emptiness(seen: &Observations) -> Option<String> {
     if seen.test_names().is_empty() {
         Some("the model holds no test: no input names one, so there is nothing to select".to_owned())
     } else if !holds_evidence(seen) {
-        Some("the model holds no line that a test ran: tests are only chosen by their names and files".to_owned())
+        let words = if seen.tests().iter().any(|test| !test.words.is_empty()) { "words, " } else { "" };
+        Some(format!("no test's lines were recorded: tests are chosen by their {words}names and files alone"))
     } else {
         None
     }
