@@ -193,6 +193,10 @@ impl<'a> Draft<'a> {
             Status::Modified | Status::Mode | Status::Binary | Status::Type if moved => Status::Renamed,
             status => status,
         };
+        // A change without content is of one file, whatever odd labels a tool gave its two sides.
+        let has_content = self.binary || !self.hunks.is_empty();
+        let one_file = !has_content && matches!(status, Status::Modified | Status::Mode | Status::Type);
+        let old_path = if one_file && old_path.is_some() { new_path.clone() } else { old_path };
         let file_type = new_type.or(old_type).unwrap_or(FileType::Regular);
         let Self { binary, added, removed, hunks, line, .. } = self;
         Ok(Finished { file: FileDiff { old_path, new_path, status, binary, added, removed, hunks, line }, file_type })

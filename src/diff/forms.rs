@@ -380,3 +380,15 @@ fn colored_diffs() {
     assert_eq!(brief(&plain), ["modified f f +1 -1 @1"]);
     assert_eq!(read(&plain).files[0].hunks[0].lines().last().unwrap().text, b"c ");
 }
+
+/// Broke when names without hunks came to be left out of the canonical form: Subversion's property changes may label the
+/// two sides of a file differently, and `diff --git` cannot say that without a rename.
+#[test]
+fn a_change_without_content_is_of_one_file() {
+    let text = b"Index: a\n===================================================================\n--- a\t(revision 3)\n+++ b/a b\t(working copy)\n\nProperty changes on: a\n___________________________________________________________________\nAdded: svn:executable\n";
+    let read = super::parse(text).unwrap();
+    assert_eq!(read.files[0].old_path, read.files[0].new_path);
+    let mut printed = Vec::new();
+    read.write(&mut printed);
+    assert_eq!(super::parse(&printed).unwrap(), read);
+}
