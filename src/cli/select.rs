@@ -300,7 +300,7 @@ impl Report<'_> {
         let risk = |caught: f64| if status == Status::EmptyDiff { 0.0 } else { 1.0 - caught };
         let report = SelectReport {
             status,
-            evidence: evidence(root.tests_recorded > 0, root.tests_declared > 0),
+            evidence: evidence(root.tests_recorded > 0, root.tests_declared > 0, root.tests_with_text > 0),
             built_now: self.model.built_now,
             budget_s: seconds_of(self.budget_us),
             cost_s: tests.last().map_or(0.0, |test| test.cumulative_s),
@@ -430,12 +430,14 @@ fn empty_line(diff: &Diff<'_>) -> String {
     format!("nothing to select: {}", empty_hint(diff))
 }
 
-fn evidence(recorded: bool, declared: bool) -> &'static str {
-    match (recorded, declared) {
-        (true, true) => "mixed",
-        (true, false) => "recorded",
-        (false, true) => "declared",
-        (false, false) => "none",
+/// What the answer rests on. Words count where nothing stronger is there: beside a recording they are a factor.
+fn evidence(recorded: bool, declared: bool, texts: bool) -> &'static str {
+    match (recorded, declared, texts) {
+        (true, true, _) => "mixed",
+        (true, false, _) => "recorded",
+        (false, true, _) => "declared",
+        (false, false, true) => "source",
+        (false, false, false) => "none",
     }
 }
 

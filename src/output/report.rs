@@ -107,7 +107,7 @@ pub struct ModelSource {
 pub struct SelectReport {
     /// How it came out.
     pub status: Status,
-    /// What the model is made of: recorded, declared, mixed or none.
+    /// What the model is made of: recorded, declared, mixed, source (words alone) or none.
     pub evidence: &'static str,
     /// Whether the model was built for this call.
     pub built_now: bool,

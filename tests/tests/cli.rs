@@ -934,3 +934,18 @@ fn set_up_is_charged_once_a_session_and_once_a_file() {
     assert_eq!(chosen("2.9", &["--per-file", "0.2"]), (2, 2.9));
     assert!(chosen("4", &["--per-file", "0.5", "--startup", "0.5", "--fill"]).1 <= 4.0);
 }
+
+/// Words rank tests before anything was recorded, and the answer says what it rests on.
+#[test]
+fn words_alone_are_evidence() {
+    let texts = r#"{"test": "t.py::test_order", "cost": 1, "text": "order.parse(discount)"}
+{"test": "t.py::test_stock", "cost": 1, "text": "stock.count()"}
+"#;
+    let folder = Folder::with_model(texts);
+    let diff = "--- a/shop/order.py\n+++ b/shop/order.py\n@@ -3 +3 @@\n-    return parse(discount)\n+    return 0\n";
+    let (code, report) = folder.json(&["select", "-t", "10", "--no-tree"], diff);
+    assert_eq!((code, ids(&report)), (0, vec!["t.py::test_order"]), "{report}");
+    assert_eq!(report["evidence"], "source");
+    let ran = folder.run(&["select", "-t", "10", "--no-tree"], diff);
+    assert!(ran.stderr.contains("source model"), "{}", ran.stderr);
+}
