@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! diff ─> change ──────────┐
-//!                          ├─> relevance ─> candidate ─> optimize ─> policy ─> output
+//!                          ├─> relevance ─> candidate ─> optimize ─> choose ─> policy ─> output
 //! mmap ─> model::Index ────┘
 //! ingest ─> observation ─> build ─> model
 //! ```
@@ -44,6 +44,7 @@
 pub mod build;
 pub mod candidate;
 pub mod change;
+pub mod choose;
 pub mod cli;
 pub mod diff;
 pub mod error;

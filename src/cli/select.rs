@@ -11,12 +11,12 @@ use super::model_source::{FirstBuild, Model, open_or_build};
 use super::tree::Tree;
 use super::units::{self, Budget, budget, seconds_of};
 use super::{DiffArgs, EmptyDiff, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
-use crate::candidate::{self, CandidateError, Candidates};
+use crate::candidate::CandidateError;
 use crate::change::{Change, Mapping};
+use crate::choose::{self, Choice, Terms};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::id::TestId;
-use crate::optimize::{self, Options, Selection, as_fraction};
+use crate::optimize::{self, Options, as_fraction};
 use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits};
 use crate::policy::Status;
 use crate::relevance::{Query, Relevance};
@@ -69,17 +69,6 @@ fn limit(text: &str) -> Result<f64, String> {
     if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("expected 0 to 1e9 seconds".to_owned()) }
 }
 
-/// What was chosen, before it has names.
-struct Choice {
-    candidates: Candidates,
-    selection: Selection,
-    /// The ids of the picks, as the tree has them.
-    named: Vec<String>,
-    /// Tests that fill the budget without a signal.
-    filled: Vec<(String, u64)>,
-    dropped: usize,
-}
-
 /// Runs `select`.
 pub(super) fn run(args: &SelectArgs) -> Outcome {
     let start = Instant::now();
@@ -110,135 +99,33 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     answer(args, &report, &line, start)
 }
 
-/// Rounds in which only chosen tests are looked for in the tree. Where that many found some gone, so much is gone that
-/// the next looks for all candidates, and is the last but one.
-const ROUNDS_OF_CHOSEN: usize = 4;
-
-/// Selects, drops what the tree no longer has, and spends its budget again until all is there.
+/// Chooses tests that the tree, if there is one to ask, still has.
 fn choose(
     args: &SelectArgs,
     model: &Model,
     change: &Change,
     relevance: &Relevance,
     budget_us: u64,
-    mut tree: Option<&mut Tree>,
+    tree: Option<&mut Tree>,
 ) -> Result<Choice, Error> {
-    let mut gone: HashSet<TestId> = HashSet::new();
-    let setup = Setup { startup_us: microseconds(args.startup), per_file_us: microseconds(args.per_file) };
     let options = Options {
         budget_us: Some(budget_us),
-        startup_us: setup.startup_us,
+        startup_us: microseconds(args.startup),
         candidates: args.candidates,
         fill: args.fill,
     };
-    let failed = |error| match error {
+    let terms = Terms { options, per_file_us: microseconds(args.per_file) };
+    let chosen = match tree {
+        Some(tree) => {
+            let mut current_id = |id: &str| tree.current_id(&model.index, id);
+            choose::choose(&model.index, change, relevance, &terms, &mut current_id)
+        }
+        None => choose::choose(&model.index, change, relevance, &terms, &mut |id| Ok(Some(id.to_owned()))),
+    };
+    chosen.map_err(|error| match error {
         CandidateError::Model(error) => model.error(error),
         error => Error::Candidates(error),
-    };
-    let mut candidates = candidate::gather(&model.index, change, relevance).map_err(failed)?;
-    if setup.per_file_us > 0 {
-        candidates = candidates.charge_files(&model.index, setup.per_file_us).map_err(failed)?;
-    }
-    let mut rounds = 0..ROUNDS_OF_CHOSEN;
-    loop {
-        let selection = optimize::select(&candidates.instance, &options);
-        let picked: Vec<TestId> =
-            selection.picks.iter().map(|pick| candidates.tests[pick.candidate as usize]).collect();
-        let named = still_there(model, &picked, tree.as_deref_mut(), &mut gone)?;
-        if named.len() == picked.len() {
-            let left_us = budget_us.saturating_sub(selection.cost_us());
-            // Nearness alone does not stand in for evidence: an unknown change, or none, stays what it is.
-            let is_known = candidates.instance.cheapest_useful_cost_us().is_some();
-            let filled = match args.fill && is_known {
-                true => fill(model, change, relevance, setup, &picked, left_us, tree, &mut gone)?,
-                false => Vec::new(),
-            };
-            return Ok(Choice { candidates, selection, named, filled, dropped: gone.len() });
-        }
-        if rounds.next().is_none() {
-            still_there(model, &candidates.tests, tree.as_deref_mut(), &mut gone)?;
-        }
-        candidates = candidates.without(&gone).map_err(failed)?;
-    }
-}
-
-/// The ids of the tests that the tree still has, as it has them; the others join `gone`.
-fn still_there(
-    model: &Model,
-    tests: &[TestId],
-    mut tree: Option<&mut Tree>,
-    gone: &mut HashSet<TestId>,
-) -> Result<Vec<String>, Error> {
-    let failed = |error| model.error(error);
-    let mut there = Vec::with_capacity(tests.len());
-    for &test in tests {
-        let id = model.index.test_name(test).map_err(failed)?;
-        let now = match tree.as_deref_mut() {
-            Some(tree) => tree.current_id(&model.index, &id).map_err(failed)?,
-            None => Some(id),
-        };
-        match now {
-            Some(id) => there.push(id),
-            None => {
-                gone.insert(test);
-            }
-        }
-    }
-    Ok(there)
-}
-
-/// What running tests costs besides the tests.
-#[derive(Clone, Copy)]
-struct Setup {
-    startup_us: u64,
-    per_file_us: u64,
-}
-
-/// Spends what is left of the budget on the tests nearest to the change.
-#[expect(clippy::too_many_arguments, reason = "what it fills from, what is left, and what is gone")]
-fn fill(
-    model: &Model,
-    change: &Change,
-    relevance: &Relevance,
-    setup: Setup,
-    picked: &[TestId],
-    mut left_us: u64,
-    mut tree: Option<&mut Tree>,
-    gone: &mut HashSet<TestId>,
-) -> Result<Vec<(String, u64)>, Error> {
-    let failed = |error| model.error(error);
-    let taken: HashSet<TestId> = picked.iter().copied().collect();
-    let nearest = candidate::nearest(&model.index, change, relevance, &taken).map_err(failed)?;
-    let mut open: HashSet<String> = HashSet::new();
-    if setup.per_file_us > 0 {
-        for &test in picked {
-            open.insert(candidate::file_of_id(&model.index.test_name(test).map_err(failed)?).to_owned());
-        }
-    }
-    let mut filled: Vec<(String, u64)> = Vec::new();
-    for (test, cost_us) in nearest {
-        if cost_us > left_us || gone.contains(&test) {
-            continue;
-        }
-        let is_first = picked.is_empty() && filled.is_empty();
-        let mut cost_us = cost_us.saturating_add(if is_first { setup.startup_us } else { 0 });
-        let file = match setup.per_file_us {
-            0 => None,
-            _ => Some(candidate::file_of_id(&model.index.test_name(test).map_err(failed)?).to_owned()),
-        };
-        if file.as_ref().is_some_and(|file| !open.contains(file)) {
-            cost_us = cost_us.saturating_add(setup.per_file_us);
-        }
-        if cost_us > left_us {
-            continue;
-        }
-        if let Some(id) = still_there(model, &[test], tree.as_deref_mut(), gone)?.pop() {
-            left_us -= cost_us;
-            open.extend(file);
-            filled.push((id, cost_us));
-        }
-    }
-    Ok(filled)
+    })
 }
 
 /// Seconds as microseconds.
