@@ -1,7 +1,7 @@
 //! From a change vector and the model's posting lists to candidates: the tests with a signal on what changed, their
 //! rows and costs, as the optimizer takes them. And, for what is left of a budget, the tests nearest to the change.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::change::{Change, Source};
 use crate::id::{FileId, TestId, path_in_test_id};
@@ -9,7 +9,8 @@ use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
 use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, fixed_weights};
 use crate::relevance::Relevance;
-use crate::signal;
+use crate::signal::{self, Evidence};
+use crate::trace::{self, Trace};
 
 /// Why candidates could not be gathered.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +49,8 @@ pub struct Candidates {
 
 /// Gathers the tests with a signal on `change`. O(postings log postings).
 ///
-/// Regions of the instance: those of the change; then the other blocks of the changed functions, which tell the tests that
-/// run the changed lines apart; then, where a part of the change has no region, that part, on which the tests' words are the
-/// signal.
+/// Regions of the instance: those of the change; then, where there is one, the part that no region knows, and what tests
+/// that were never recorded may run, on which words and names alone are the signal.
 ///
 /// # Errors
 /// If a list that the change touches is damaged, or there are more regions than the optimizer takes.
@@ -59,46 +59,76 @@ pub fn gather<D: AsRef<[u8]>>(
     change: &Change,
     relevance: &Relevance,
 ) -> Result<Candidates, CandidateError> {
-    let mut gathering = Gathering { relevance, signals: Vec::new(), weights: Vec::new() };
     let mut views = Views { index, last: None };
+    let mut gathering = Gathering::default();
     for region in &change.regions {
         match &region.source {
-            Source::Tests(tests) => gathering.each(tests.iter().map(|&test| (test, signal::IS_THE_CHANGE)))?,
+            Source::Tests(tests) => {
+                gathering.each(tests.iter().map(|&test| (test, Worth::Level(signal::IS_THE_CHANGE))))?;
+            }
             Source::Feature(feature) => {
                 let postings = index.feature(*feature)?.list.to_vec()?;
-                gathering.each(postings.into_iter().map(|posting| (posting.test, Level(posting.signal))))?;
+                gathering.each(postings.into_iter().map(|found| (found.test, Worth::Level(Level(found.signal)))))?;
             }
-            source => gathering.crowd(shares(&mut views, source)?, signal::factor)?,
+            source => gathering.crowd(shares(&mut views, source)?)?,
         }
         gathering.weights.push(region.weight);
     }
-    let reached: HashSet<TestId> = gathering.signals.iter().map(|&(test, ..)| test).collect();
-    for (file, block, weight) in context(&mut views, change)? {
-        let mut tests = shares(&mut views, &Source::Block(file, block))?;
-        tests.retain(|(test, _)| reached.contains(test));
-        gathering.crowd(tests, signal::factor)?;
-        gathering.weights.push(weight);
+    let unmapped = change.unmapped_weight();
+    if unmapped > 0.0 {
+        gathering.crowd(relevance.tests().map(|test| (test, 1.0)).collect())?;
+        gathering.weights.push(unmapped);
     }
-    if !change.unmapped.is_empty() {
-        let tests = relevance.tests().map(|test| (test, 1.0)).collect();
-        gathering.crowd(tests, signal::factor_of_words)?;
-        gathering.weights.push(change.unmapped_weight());
+    let unrecorded = (1.0 - unmapped) * share_unrecorded(index);
+    if unrecorded > 0.0 {
+        gathering.crowd(unrecorded_tests(index, relevance)?)?;
+        gathering.weights.push(unrecorded);
     }
-    gathering.into_candidates(index)
+    gathering.into_candidates(&mut views, change, relevance)
+}
+
+/// Of a suite that was recorded in part, the part that was not: as likely as that, no recording tells what fails.
+fn share_unrecorded<D: AsRef<[u8]>>(index: &Index<D>) -> f64 {
+    let root = index.root();
+    match root.tests_recorded {
+        0 => 0.0,
+        recorded => f64::from(root.tests.saturating_sub(recorded)) / f64::from(root.tests),
+    }
+}
+
+/// How many tests are looked at for those that were not recorded: the ones with the most words in common.
+const UNRECORDED_MOST: usize = 1024;
+
+/// The tests with the most words in common with the change that were not recorded.
+fn unrecorded_tests<D: AsRef<[u8]>>(index: &Index<D>, relevance: &Relevance) -> Result<Vec<(TestId, f64)>, ModelError> {
+    let mut tests = Vec::new();
+    for test in relevance.nearest(UNRECORDED_MOST) {
+        if !index.test_record(test)?.recorded {
+            tests.push((test, 1.0));
+        }
+    }
+    Ok(tests)
+}
+
+/// What a test is worth on a region: a level, or its part of what the region's tests share.
+#[derive(Clone, Copy, Debug)]
+enum Worth {
+    Level(Level),
+    Share(f64),
 }
 
 /// Signals as they are found.
-struct Gathering<'a> {
-    relevance: &'a Relevance,
-    signals: Vec<(TestId, u32, Level)>,
+#[derive(Default)]
+struct Gathering {
+    signals: Vec<(TestId, u32, Worth)>,
     /// The weight of each region so far; the next one is gathered for.
     weights: Vec<f64>,
 }
 
-impl Gathering<'_> {
-    fn each(&mut self, signals: impl Iterator<Item = (TestId, Level)>) -> Result<(), CandidateError> {
+impl Gathering {
+    fn each(&mut self, signals: impl Iterator<Item = (TestId, Worth)>) -> Result<(), CandidateError> {
         let region = position(self.weights.len());
-        self.signals.extend(signals.map(|(test, level)| (test, region, level)));
+        self.signals.extend(signals.map(|(test, worth)| (test, region, worth)));
         match self.signals.len() > SIGNALS_MOST {
             true => Err(CandidateError::TooManySignals { limit: SIGNALS_MOST }),
             false => Ok(()),
@@ -106,34 +136,75 @@ impl Gathering<'_> {
     }
 
     /// Tests that share what a fault fails, by their factors and by how much of the region each ran.
-    fn crowd(&mut self, mut tests: Vec<(TestId, f64)>, factor: fn(f64, f64) -> f64) -> Result<(), CandidateError> {
-        for (test, share) in &mut tests {
-            *share *= factor(self.relevance.words(*test), self.relevance.names(*test));
-        }
-        let total: f64 = tests.iter().map(|(_, factor)| factor).sum();
-        self.each(tests.into_iter().map(|(test, factor)| (test, signal::share(factor, total))))
+    fn crowd(&mut self, tests: Vec<(TestId, f64)>) -> Result<(), CandidateError> {
+        self.each(tests.into_iter().map(|(test, share)| (test, Worth::Share(share))))
     }
 
-    fn into_candidates<D: AsRef<[u8]>>(mut self, index: &Index<D>) -> Result<Candidates, CandidateError> {
-        self.signals.sort_unstable();
-        let mut tests: Vec<TestId> = Vec::new();
-        let mut starts = Vec::new();
-        let mut rows: Vec<Row> = Vec::with_capacity(self.signals.len());
-        for (test, region, level) in self.signals {
-            if tests.last() != Some(&test) {
-                tests.push(test);
-                starts.push(position(rows.len()));
-            }
-            rows.push(Row::new(region, level));
-        }
-        starts.push(position(rows.len()));
-        let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
+    fn into_candidates<D: AsRef<[u8]>>(
+        mut self,
+        views: &mut Views<'_, D>,
+        change: &Change,
+        relevance: &Relevance,
+    ) -> Result<Candidates, CandidateError> {
+        let index = views.index;
+        let calibration = index.root().calibration;
+        self.signals.sort_unstable_by_key(|&(test, region, _)| (test, region));
+        let mut tests: Vec<TestId> = self.signals.iter().map(|&(test, ..)| test).collect();
+        tests.dedup();
         let families = tests.iter().map(|&test| Ok(index.family(test)?.unwrap_or(NO_FAMILY)));
         let families = families.collect::<Result<Vec<u32>, ModelError>>()?;
+        let factors = factors(views, change, relevance, &tests, &families)?;
+        let of_tests = self.signals.chunk_by(|a, b| a.0 == b.0).zip(&factors);
+        let mut totals = vec![0.0; self.weights.len()];
+        for (signals, factor) in of_tests.clone() {
+            for &(_, region, worth) in signals {
+                if let Worth::Share(share) = worth {
+                    totals[region as usize] += share * factor;
+                }
+            }
+        }
+        let mut starts = vec![0];
+        let mut rows: Vec<Row> = Vec::with_capacity(self.signals.len());
+        for (signals, factor) in of_tests {
+            rows.extend(signals.iter().map(|&(_, region, worth)| {
+                let level = match worth {
+                    Worth::Level(level) => level,
+                    Worth::Share(share) => calibration.share(share * factor, totals[region as usize]),
+                };
+                Row::new(region, level)
+            }));
+            starts.push(position(rows.len()));
+        }
+        let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
         let instance =
             Instance::new(fixed_weights(&self.weights), costs, starts, rows)?.with_families(families.clone())?;
         Ok(Candidates { tests, instance, families, files: None })
     }
+}
+
+/// How much rather each test fails than the others of a region, by all that is known of it and the change.
+fn factors<D: AsRef<[u8]>>(
+    views: &mut Views<'_, D>,
+    change: &Change,
+    relevance: &Relevance,
+    tests: &[TestId],
+    families: &[u32],
+) -> Result<Vec<f64>, ModelError> {
+    let calibration = views.index.root().calibration;
+    let mut members: HashMap<u32, u32> = HashMap::new();
+    families.iter().for_each(|&family| *members.entry(family).or_default() += 1);
+    let logarithm = |count: u32| libm::log(f64::from(count.max(1)));
+    let traces = trace::traces(views, change, tests)?;
+    let factor = |((&test, &family), trace): ((&TestId, &u32), &Trace)| {
+        let variants = if family == NO_FAMILY { 1 } else { members[&family] };
+        calibration.factor(&Evidence {
+            rarity: trace.rarity,
+            fellows: logarithm(trace.fellows),
+            variants: logarithm(variants),
+            ..relevance.evidence(test)
+        })
+    };
+    Ok(tests.iter().zip(families).zip(&traces).map(factor).collect())
 }
 
 fn position(rows: usize) -> u32 {
@@ -197,25 +268,6 @@ pub fn file_of_id(id: &str) -> &str {
     path_in_test_id(id).unwrap_or(id)
 }
 
-/// The blocks of the changed functions that did not change themselves, with the weight of each: together
-/// [`signal::CONTEXT_SHARE`], by their lines.
-fn context<D: AsRef<[u8]>>(views: &mut Views<'_, D>, change: &Change) -> Result<Vec<(FileId, u32, f64)>, ModelError> {
-    let changed: BTreeSet<&Source> = change.regions.iter().map(|region| &region.source).collect();
-    let mut lines: BTreeMap<(FileId, u32), u32> = BTreeMap::new();
-    for symbol in change.symbols.iter().filter(|symbol| symbol.is_function) {
-        let view = views.file(symbol.file)?;
-        for run in runs_within(view, symbol.lines) {
-            if !changed.contains(&Source::Block(symbol.file, run.block)) {
-                *lines.entry((symbol.file, run.block)).or_default() += 1 + run.last.saturating_sub(run.first);
-            }
-        }
-    }
-    let mapped: f64 = change.regions.iter().map(|region| region.weight).sum();
-    let total: f64 = lines.values().copied().map(f64::from).sum();
-    let weight = |lines: u32| signal::CONTEXT_SHARE * mapped * f64::from(lines) / total;
-    Ok(lines.into_iter().map(|((file, block), lines)| (file, block, weight(lines))).collect())
-}
-
 /// How many impacted tests are gathered before those that repeat are joined.
 const JOIN_FROM: usize = 1 << 20;
 
@@ -247,13 +299,13 @@ pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec
 
 /// The files of a change, one at a time: regions are sorted by file, and a record is checked as a whole when it is
 /// looked up, so that looking it up for every block of a large file would cost the square of its size.
-struct Views<'a, D> {
-    index: &'a Index<D>,
+pub(crate) struct Views<'a, D> {
+    pub(crate) index: &'a Index<D>,
     last: Option<(FileId, FileView<'a>)>,
 }
 
 impl<'a, D: AsRef<[u8]>> Views<'a, D> {
-    fn file(&mut self, file: FileId) -> Result<FileView<'a>, ModelError> {
+    pub(crate) fn file(&mut self, file: FileId) -> Result<FileView<'a>, ModelError> {
         match self.last {
             Some((last, view)) if last == file => Ok(view),
             _ => Ok(self.last.insert((file, self.index.file(file)?)).1),
@@ -278,7 +330,7 @@ fn shares<D: AsRef<[u8]>>(views: &mut Views<'_, D>, source: &Source) -> Result<V
 }
 
 /// The line runs that hold one of `lines`, cut to them.
-fn runs_within(view: FileView<'_>, lines: LineRange) -> impl Iterator<Item = LineRun> {
+pub(crate) fn runs_within(view: FileView<'_>, lines: LineRange) -> impl Iterator<Item = LineRun> {
     let runs = (view.run_from(lines.first)..).map_while(move |at| view.run(at));
     runs.take_while(move |run| run.first <= lines.last).map(move |run| LineRun {
         first: run.first.max(lines.first),
@@ -335,7 +387,7 @@ pub fn nearest<D: AsRef<[u8]>>(
         let nearness = near.iter().zip(NEAR).find(|(tests, _)| tests.contains(&test)).map_or(1.0, |(_, near)| near);
         let cost_us = index.cost_us(test)?;
         let cost = libm::pow(cost_us.max(COST_FLOOR_US) as f64, COST_EXPONENT);
-        let worth = nearness * signal::factor(relevance.words(test), relevance.names(test)) / cost;
+        let worth = nearness * index.root().calibration.factor(&relevance.evidence(test)) / cost;
         tests.push((worth, test, cost_us));
     }
     tests.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -387,7 +439,11 @@ mod tests {
             assert_eq!(names(index, candidates.tests.iter().copied()), ["file", "line"]);
             assert_eq!(names(index, impacted(index, change).unwrap()), ["file", "line"]);
             assert_eq!(candidates.instance.costs_us(), [3000, 5000]);
-            assert_eq!(candidates.instance.weights().len(), change.regions.len() + 1, "and the function's other line");
+            assert_eq!(
+                candidates.instance.weights().len(),
+                change.regions.len() + 1,
+                "and what `none`, unrecorded, may run"
+            );
             let gone = HashSet::from([candidates.tests[0]]);
             let last = candidates.instance.rows_of(1).to_vec();
             let left = candidates.without(&gone).unwrap();

@@ -60,4 +60,5 @@ pub mod output;
 pub mod policy;
 pub mod relevance;
 pub mod signal;
+mod trace;
 pub mod words;

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use crate::change::Change;
 use crate::diff::{Diff, LineKind};
 use crate::id::TestId;
-use crate::model::{Index, ModelError, dequantize_count};
-use crate::words::{Field, Word, each_word, file_stem};
+use crate::model::{Index, ModelError, PostingList, dequantize_count};
+use crate::signal::Evidence;
+use crate::words::{Field, Word, each_word, file_stem, subject_of};
 
 /// BM25's damping of repeats.
 const K1: f64 = 1.2;
@@ -27,11 +28,6 @@ const CONTEXT: f64 = 0.3;
 const SYMBOL_NAME: f64 = 2.0;
 /// Weight of a word in the name of a changed file.
 const FILE_NAME: f64 = 1.0;
-/// How much a test gains whose name holds the words of a changed symbol's name.
-const NAME_GAIN: f64 = 2.0;
-/// How much a test gains whose file's name holds a word of a changed symbol or file.
-const FILE_GAIN: f64 = 1.0;
-
 /// What a change asks of the vocabulary.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
@@ -39,8 +35,8 @@ pub struct Query {
     words: Vec<(Word, f64)>,
     /// Words of the changed symbols' names, as names of tests have them.
     names: Vec<Word>,
-    /// Words of the changed symbols' and files' names, as names of test files have them.
-    files: Vec<Word>,
+    /// What the changed files are about, as files of tests are called after them.
+    subjects: Vec<Word>,
 }
 
 impl Query {
@@ -61,14 +57,13 @@ impl Query {
         for symbol in &change.symbols {
             once(&mut words, &symbol.name, SYMBOL_NAME);
             each_word(&symbol.name, Field::Name, |word| query.names.push(word));
-            each_word(&symbol.name, Field::File, |word| query.files.push(word));
         }
         for file in &diff.files {
             let path = text(file.old_path.as_deref().unwrap_or(file.path()));
             each(&mut words, file_stem(&path), FILE_NAME);
-            each_word(file_stem(&path), Field::File, |word| query.files.push(word));
+            query.subjects.extend(subject_of(&path));
         }
-        for words in [&mut query.names, &mut query.files] {
+        for words in [&mut query.names, &mut query.subjects] {
             words.sort_unstable();
             words.dedup();
         }
@@ -100,9 +95,11 @@ fn once(words: &mut BTreeMap<Word, f64>, text: &str, weight: f64) {
 pub struct Relevance {
     scores: Paged<f64>,
     most: f64,
-    names: Paged<u32>,
-    name_words: u32,
-    files: Paged<u32>,
+    /// By test, the rarity of the words of the changed symbols' names that its own name holds.
+    names: Paged<f64>,
+    /// The rarity of all of them.
+    name_rarity: f64,
+    mirrors: Paged<bool>,
 }
 
 impl Relevance {
@@ -111,7 +108,7 @@ impl Relevance {
     /// # Errors
     /// If a bucket or a list on the way is damaged.
     pub fn score<D: AsRef<[u8]>>(index: &Index<D>, query: &Query) -> Result<Self, ModelError> {
-        let mut found = Self { name_words: u32::try_from(query.names.len()).unwrap_or(u32::MAX), ..Self::default() };
+        let mut found = Self::default();
         let root = index.root();
         let tests = f64::from(root.tests);
         let mean = (root.word_total as f64 / tests.max(1.0)).max(1.0);
@@ -119,8 +116,7 @@ impl Relevance {
         let mut lengths = index.word_counts()?.reader();
         for &(word, weight) in &query.words {
             let Some(list) = index.word(word)? else { continue };
-            let holders = f64::from(list.count());
-            let idf = libm::log1p((tests - holders + 0.5) / (holders + 0.5));
+            let idf = rarity(tests, Some(list));
             let gain = idf * libm::log1p(weight) * (K1 + 1.0);
             let mut failed = Ok(());
             list.for_each(|posting| {
@@ -138,34 +134,54 @@ impl Relevance {
             failed?;
         }
         for &word in &query.names {
-            if let Some(list) = index.word(word)? {
-                list.for_each(|posting| *found.names.at(posting.test) += 1)?;
+            let list = index.word(word)?;
+            let rarity = rarity(tests, list);
+            found.name_rarity += rarity;
+            if let Some(list) = list {
+                list.for_each(|posting| *found.names.at(posting.test) += rarity)?;
             }
         }
-        for &word in &query.files {
+        for &word in &query.subjects {
             if let Some(list) = index.word(word)? {
-                list.for_each(|posting| *found.files.at(posting.test) += 1)?;
+                list.for_each(|posting| *found.mirrors.at(posting.test) = true)?;
             }
         }
         Ok(found)
     }
 
-    /// What the words have in common, from 0 to 1, the test with the most being 1.
-    pub fn words(&self, test: TestId) -> f64 {
-        if self.most > 0.0 { self.scores.get(test) / self.most } else { 0.0 }
-    }
-
-    /// What the names have in common: 1 where nothing, up to about 5.
-    pub fn names(&self, test: TestId) -> f64 {
-        let shared = f64::from(self.names.get(test)) / libm::sqrt(f64::from(self.name_words.max(1)));
-        let file = if self.files.get(test) > 0 { FILE_GAIN } else { 0.0 };
-        1.0 + NAME_GAIN * shared + file
+    /// What words and names say of a test.
+    pub fn evidence(&self, test: TestId) -> Evidence {
+        let part = |of: f64, whole: f64| if whole > 0.0 { of / whole } else { 0.0 };
+        Evidence {
+            words: part(self.scores.get(test), self.most),
+            name: part(self.names.get(test), self.name_rarity),
+            mirror: f64::from(u8::from(self.mirrors.get(test))),
+            ..Evidence::default()
+        }
     }
 
     /// The tests that have a word in common with the change, ascending.
     pub fn tests(&self) -> impl Iterator<Item = TestId> {
         self.scores.touched()
     }
+
+    /// The `most` tests with the most in common, ascending; of equals the first.
+    pub fn nearest(&self, most: usize) -> Vec<TestId> {
+        let mut tests: Vec<TestId> = self.tests().collect();
+        if most < tests.len() {
+            let by_score = |a: &TestId, b: &TestId| self.scores.get(*b).total_cmp(&self.scores.get(*a)).then(a.cmp(b));
+            tests.select_nth_unstable_by(most, by_score);
+            tests.truncate(most);
+            tests.sort_unstable();
+        }
+        tests
+    }
+}
+
+/// BM25's idf of a word: of `tests`, these have it.
+fn rarity(tests: f64, list: Option<PostingList<'_>>) -> f64 {
+    let holders = f64::from(list.map_or(0, |list| list.count()));
+    libm::log1p((tests - holders + 0.5) / (holders + 0.5))
 }
 
 /// Tests in a page of [`Paged`].

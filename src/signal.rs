@@ -4,44 +4,114 @@
 //! The model stores observations; this room turns them into [`Level`]s at query time. A real fault fails one to three
 //! tests, however many run the broken lines: measured on reverted bug fixes of 13 Python projects, the chance that a
 //! test which runs the lines fails was .75, .31, .08, .015 and .006 for lines that 1-3, 4-15, 16-63, 64-255 and 256-1023
-//! tests run, about 1.5 / n. Which of the n they are, words and names tell best. So the tests of a region share
-//! one and a half failures by their factors: p_i = 1.5 f_i / sum f, which is 1.5 / n where nothing tells them apart.
+//! tests run, about 1.5 / n. So the tests of a region share what a fault fails, each by a factor
+//!
+//! > f_i = exp(sum_k theta_k x_ik),   p_i = min(0.95, phi f_i / sum over the region's tests of f),
+//!
+//! a conditional logit (McFadden, "Conditional logit analysis of qualitative choice behavior", 1974) over the evidence x of
+//! [`Evidence`], with the constants theta of [`Calibration`]. `docs/selection.md` says on what they were fitted, and how
+//! well they hold on projects that the fit did not see.
+
+use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::optimize::Level;
-
-/// The tests that a real fault fails, whatever their number.
-const FAILING_TESTS: f64 = 1.5;
 
 /// The most that a share is worth: nothing recorded is certain.
 const CHANCE_MOST: f64 = 0.95;
 
-/// What a test keeps that has no word in common with the change.
-const WORDS_LEAST: f64 = 0.03;
-
 /// A test whose own source changed: it is all but certain to tell.
 pub const IS_THE_CHANGE: Level = Level(224);
 
-/// The share of the change's weight that goes to the other lines of the changed functions: they tell tests that exercise
-/// a function from tests that pass through it.
-pub const CONTEXT_SHARE: f64 = 0.05;
+/// The greatest exponent of a factor, either way: far beyond what evidence says, far within a float.
+const EXPONENT_MOST: f64 = 64.0;
 
-/// How much rather a test fails than others that run the same lines.
-///
-/// `words` is what its words have in common with the change, 0 to 1; `names` what its names have, 1 and more.
-pub fn factor(words: f64, names: f64) -> f64 {
-    (WORDS_LEAST + words * words) * names
+/// The greatest constant that a model may hold.
+const CONSTANT_MOST: f64 = 1000.0;
+
+/// What tells one test of a region from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// What its words have in common with those of the change, the test of the suite with the most being 1.
+    pub words: f64,
+    /// The share of the words in the changed symbols' names that its own name holds, by their rarity; 0 to 1.
+    pub name: f64,
+    /// Whether its file is called after a changed one: 0 or 1.
+    pub mirror: f64,
+    /// How few of the candidates run the lines of the changed functions that it runs: the mean, in nats.
+    pub rarity: f64,
+    /// The logarithm of how many candidates run just the same lines of the changed functions.
+    pub fellows: f64,
+    /// The logarithm of how many candidates are of its family.
+    pub variants: f64,
 }
 
-/// The factor of a test where nothing but words is known: they alone must tell it from all others.
-pub fn factor_of_words(words: f64, names: f64) -> f64 {
-    words * words * words * libm::sqrt(names)
+/// The constants of the signal, as a model holds them.
+#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[rkyv(derive(Debug))]
+pub struct Calibration {
+    /// The coefficients of [`Evidence`], in its order.
+    pub words: f64,
+    /// Of the name.
+    pub name: f64,
+    /// Of the mirrored path.
+    pub mirror: f64,
+    /// Of the rarity of what it runs.
+    pub rarity: f64,
+    /// Of those that run the same.
+    pub fellows: f64,
+    /// Of the variants of one test.
+    pub variants: f64,
+    /// phi: the tests that a fault fails, whatever their number.
+    pub failing: f64,
 }
 
-/// The signal of a test that has `factor` of the `total` factors of a region's tests.
-pub fn share(factor: f64, total: f64) -> Level {
-    let share = if total > 0.0 { factor / total } else { 0.0 };
-    let chance = (FAILING_TESTS * share).min(CHANCE_MOST);
-    Level::from_signal(-libm::log1p(-chance)).max(Level(1))
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { words: 6.7, name: 1.6, mirror: 1.0, rarity: 1.35, fellows: -0.25, variants: -0.5, failing: 1.5 }
+    }
+}
+
+impl Calibration {
+    /// The names of the constants, as inputs state them, in the order of [`Calibration::values`].
+    pub const NAMES: [&'static str; 7] = ["words", "name", "mirror", "rarity", "fellows", "variants", "failing"];
+
+    /// The constants in the order of their names.
+    pub fn values(&self) -> [f64; 7] {
+        [self.words, self.name, self.mirror, self.rarity, self.fellows, self.variants, self.failing]
+    }
+
+    /// These constants, by the order of their names.
+    pub fn from_values(values: [f64; 7]) -> Self {
+        let [words, name, mirror, rarity, fellows, variants, failing] = values;
+        Self { words, name, mirror, rarity, fellows, variants, failing }
+    }
+
+    /// What is wrong with the constants: each is a number of at most a thousand, and the last is not negative.
+    pub fn problem(&self) -> Option<&'static str> {
+        let in_range = |value: f64| value.is_finite() && value.abs() <= CONSTANT_MOST;
+        if !self.values().into_iter().all(in_range) {
+            return Some("a constant of the signal is not within -1000 to 1000");
+        }
+        (self.failing < 0.0).then_some("a constant of the signal is negative")
+    }
+
+    /// How much rather a test fails than others of a region.
+    pub fn factor(&self, evidence: &Evidence) -> f64 {
+        let exponent = self.words * evidence.words
+            + self.name * evidence.name
+            + self.mirror * evidence.mirror
+            + self.rarity * evidence.rarity
+            + self.fellows * evidence.fellows
+            + self.variants * evidence.variants;
+        libm::exp(exponent.clamp(-EXPONENT_MOST, EXPONENT_MOST))
+    }
+
+    /// The signal of a test that has `factor` of the `total` factors of a region's tests.
+    pub fn share(&self, factor: f64, total: f64) -> Level {
+        let share = if total > 0.0 { factor / total } else { 0.0 };
+        let chance = (self.failing * share).min(CHANCE_MOST);
+        Level::from_signal(-libm::log1p(-chance)).max(Level(1))
+    }
 }
 
 #[cfg(test)]
@@ -54,20 +124,35 @@ mod tests {
 
     #[test]
     fn a_crowd_is_worth_less_each() {
+        let share = |total| Calibration { failing: 1.5, ..Calibration::default() }.share(1.0, total);
         for (tests, want) in [(1, 0.95), (2, 0.75), (8, 0.19), (40, 0.0375), (500, 0.003)] {
-            let found = chance(share(1.0, f64::from(tests)));
+            let found = chance(share(f64::from(tests)));
             assert!((found / want - 1.0).abs() < 0.05, "{tests} tests: {found} for {want}");
         }
-        assert_eq!(share(1.0, 1e12), Level(1), "a candidate never loses its signal");
-        assert_eq!(share(0.0, 0.0), Level(1));
+        assert_eq!(share(1e12), Level(1), "a candidate never loses its signal");
+        assert_eq!(share(0.0), Level(1));
     }
 
     #[test]
-    fn words_and_names_tell_the_tests_of_a_crowd_apart() {
-        let (named, other) = (factor(1.0, 3.0), factor(0.1, 1.0));
+    fn evidence_tells_the_tests_of_a_crowd_apart() {
+        let calibration = Calibration::default();
+        let factor = |words, name| calibration.factor(&Evidence { words, name, ..Evidence::default() });
+        let (named, other) = (factor(1.0, 1.0), factor(0.1, 0.0));
         let total = named + 9.0 * other;
-        assert!(chance(share(named, total)) > 0.9);
-        assert!(chance(share(other, total)) < 0.03);
-        assert_eq!(factor_of_words(0.0, 5.0), 0.0, "names alone rank nothing");
+        assert!(chance(calibration.share(named, total)) > 0.9);
+        assert!(chance(calibration.share(other, total)) < 0.03);
+        assert_eq!(calibration.factor(&Evidence::default()), 1.0);
+    }
+
+    #[test]
+    fn constants_of_a_crafted_model_are_refused_or_harmless() {
+        assert_eq!(Calibration::default().problem(), None);
+        for bad in [f64::NAN, f64::INFINITY, -1001.0] {
+            assert!(Calibration { words: bad, ..Calibration::default() }.problem().is_some(), "{bad}");
+        }
+        assert!(Calibration { failing: -1.0, ..Calibration::default() }.problem().is_some());
+        let wild = Calibration { words: 1000.0, ..Calibration::default() };
+        assert!(wild.factor(&Evidence { words: 1.0, ..Evidence::default() }).is_finite());
+        assert_eq!(Calibration::from_values(wild.values()), wild);
     }
 }

@@ -5,7 +5,7 @@
 //! words of code are left out. A word is its hash: a model holds no text.
 //!
 //! A test has words in three fields, told apart by the seed of the hash: what it says, what it is called, and what its
-//! file is called.
+//! file is about.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub enum Field {
     Text = 0,
     /// What the test is called: its function and what that stands in.
     Name = 1,
-    /// What its file is called.
+    /// What its file is about: see [`subject_of`].
     File = 2,
 }
 
@@ -145,8 +145,35 @@ pub fn test_words(id: &str, path: Option<&str>, text: Option<&str>) -> BTreeMap<
     add(parameters, Field::Text, 1);
     add(file, Field::Text, 1);
     add(name, Field::Name, 1);
-    add(file, Field::File, 1);
+    if let Some(subject) = path.or(in_id).and_then(subject_of) {
+        words.insert(subject, 1);
+    }
     words
+}
+
+/// What tests put before or after the name of what they test, in lower case, the longer first.
+const TEST_MARKS: [&str; 10] = ["tests_", "test_", "_tests", "_test", "_spec", "tests", "test", "spec", "it_", "_it"];
+
+/// The word, among those of files, that a file and the file of its tests have in common: `parser` for `parser.py` as for
+/// `test_parser.py`, `ParserTest.java` and `parser_test.go`. A file that stands for its folder (`__init__.py`, `mod.rs`,
+/// `index.js`) is called by it.
+pub fn subject_of(path: &str) -> Option<Word> {
+    let mut stem = file_stem(path);
+    if ["__init__", "mod", "index"].contains(&stem) {
+        stem = path.rsplit('/').nth(1)?;
+    }
+    let lower = stem.to_lowercase();
+    let mut subject = lower.trim_matches('_');
+    for mark in TEST_MARKS {
+        let rest = if mark.starts_with('_') { subject.strip_suffix(mark) } else { subject.strip_prefix(mark) };
+        let rest = rest.or_else(|| if mark.contains('_') { None } else { subject.strip_suffix(mark) });
+        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+            subject = rest;
+            break;
+        }
+    }
+    let subject = subject.trim_matches('_');
+    (!subject.is_empty()).then(|| Word::new(&format!("={subject}"), Field::File))
 }
 
 /// The name of a file without folders and extension.
@@ -201,6 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_and_its_tests_have_one_subject() {
+        let parser = subject_of("src/pkg/parser.py");
+        for path in ["tests/test_parser.py", "parser_test.go", "src/ParserTest.java", "a/parser.spec.ts", "_parser.py"]
+        {
+            assert_eq!(subject_of(path), parser, "{path}");
+        }
+        assert_eq!(subject_of("src/parser/__init__.py"), parser);
+        assert_ne!(subject_of("tests/test_parse.py"), parser);
+        assert_eq!(subject_of("tests/__init__.py"), subject_of("tests/tests.py"));
+        assert_eq!(subject_of("__init__.py"), None);
+        assert_eq!(subject_of(""), None);
+    }
+
+    #[test]
     fn names_count_more_than_parameters() {
         let words = test_words("tests/test_cart.py::TestCart::test_total[vat]", None, Some("total cart"));
         let count = |letters, field| words.get(&Word::new(letters, field)).copied();
@@ -208,7 +249,7 @@ mod tests {
         assert_eq!(count("vat", Field::Text), Some(1));
         assert_eq!(count("cart", Field::Text), Some(1 + 2 + 1));
         assert_eq!(count("cart", Field::Name), Some(1));
-        assert_eq!(count("cart", Field::File), Some(1));
+        assert_eq!(count("=cart", Field::File), Some(1));
         assert_eq!(count("vat", Field::Name), None);
     }
 }

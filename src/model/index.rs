@@ -118,6 +118,9 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// The root's counts are those of the sections. O(1); after it no count is a mere claim, so that what a list or a
     /// table may grow to is bounded by the size of the file.
     fn check_shape(&self) -> Result<(), ModelError> {
+        if let Some(problem) = self.root.calibration.problem() {
+            return Err(ModelError::damaged("root", problem));
+        }
         self.costs()?;
         self.suffixes()?;
         self.test_names()?;

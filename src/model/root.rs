@@ -2,8 +2,10 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::signal::Calibration;
+
 /// Counts, base commit and totals.
-#[derive(Archive, Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Archive, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[rkyv(derive(Debug))]
 pub struct Root {
     /// The number of tests.
@@ -48,6 +50,8 @@ pub struct Root {
     pub word_total: u64,
     /// Tests whose text some input states.
     pub tests_with_text: u32,
+    /// The constants of the signal.
+    pub calibration: Calibration,
 }
 
 #[cfg(test)]
@@ -55,11 +59,12 @@ mod tests {
     use std::mem::offset_of;
 
     use super::*;
+    use crate::signal::ArchivedCalibration;
 
     /// The table of `docs/format.md`.
     #[test]
     fn the_root_is_laid_out_as_the_format_says() {
-        assert_eq!((size_of::<ArchivedRoot>(), align_of::<ArchivedRoot>()), (144, 8));
+        assert_eq!((size_of::<ArchivedRoot>(), align_of::<ArchivedRoot>()), (200, 8));
         assert_eq!(offset_of!(ArchivedRoot, families), 12);
         assert_eq!(offset_of!(ArchivedRoot, base), 16);
         assert_eq!(offset_of!(ArchivedRoot, total_cost_us), 40);
@@ -78,5 +83,8 @@ mod tests {
         assert_eq!(offset_of!(ArchivedRoot, word_postings), 120);
         assert_eq!(offset_of!(ArchivedRoot, word_total), 128);
         assert_eq!(offset_of!(ArchivedRoot, tests_with_text), 136);
+        assert_eq!(offset_of!(ArchivedRoot, calibration), 144);
+        assert_eq!(offset_of!(ArchivedCalibration, words), 0);
+        assert_eq!(offset_of!(ArchivedCalibration, failing), 48);
     }
 }
