@@ -70,18 +70,25 @@ pub fn gather<D: AsRef<[u8]>>(
                 let postings = index.feature(*feature)?.list.to_vec()?;
                 gathering.each(postings.into_iter().map(|found| (found.test, Worth::Level(Level(found.signal)))))?;
             }
-            source => gathering.crowd(shares(&mut views, source)?)?,
+            source => {
+                let tests = shares(&mut views, source)?;
+                match source {
+                    Source::Block(..) | Source::Symbol(..) => gathering.crowd(tests)?,
+                    // Module scope runs once for all tests, and those that a file defines are not told apart.
+                    _ => gathering.alone(tests.into_iter().map(|(test, _)| test))?,
+                }
+            }
         }
         gathering.weights.push(region.weight);
     }
     let unmapped = change.unmapped_weight();
     if unmapped > 0.0 {
-        gathering.crowd(relevance.tests().map(|test| (test, 1.0)).collect())?;
+        gathering.alone(relevance.tests())?;
         gathering.weights.push(unmapped);
     }
     let unrecorded = (1.0 - unmapped) * share_unrecorded(index);
     if unrecorded > 0.0 {
-        gathering.crowd(unrecorded_tests(index, relevance)?)?;
+        gathering.alone(unrecorded_tests(index, relevance)?.into_iter())?;
         gathering.weights.push(unrecorded);
     }
     gathering.into_candidates(&mut views, change, relevance)
@@ -100,21 +107,43 @@ fn share_unrecorded<D: AsRef<[u8]>>(index: &Index<D>) -> f64 {
 const UNRECORDED_MOST: usize = 1024;
 
 /// The tests with the most words in common with the change that were not recorded.
-fn unrecorded_tests<D: AsRef<[u8]>>(index: &Index<D>, relevance: &Relevance) -> Result<Vec<(TestId, f64)>, ModelError> {
+fn unrecorded_tests<D: AsRef<[u8]>>(index: &Index<D>, relevance: &Relevance) -> Result<Vec<TestId>, ModelError> {
     let mut tests = Vec::new();
     for test in relevance.nearest(UNRECORDED_MOST) {
         if !index.test_record(test)?.recorded {
-            tests.push((test, 1.0));
+            tests.push(test);
         }
     }
     Ok(tests)
 }
 
-/// What a test is worth on a region: a level, or its part of what the region's tests share.
+/// What a test is worth on a region.
 #[derive(Clone, Copy, Debug)]
 enum Worth {
+    /// Declared, or known for certain.
     Level(Level),
+    /// Its part of what the region's tests share, by how much of the region it ran.
     Share(f64),
+    /// Its part of what the region's tests share, where nothing recorded tells them apart.
+    Alone,
+}
+
+/// How much rather a test fails than others of a region.
+#[derive(Clone, Copy, Debug)]
+struct Factor {
+    recorded: f64,
+    alone: f64,
+}
+
+impl Worth {
+    /// What the test brings into the sum that a region's tests share.
+    fn weighed(self, factor: &Factor) -> f64 {
+        match self {
+            Worth::Level(_) => 0.0,
+            Worth::Share(share) => share * factor.recorded,
+            Worth::Alone => factor.alone,
+        }
+    }
 }
 
 /// Signals as they are found.
@@ -140,6 +169,11 @@ impl Gathering {
         self.each(tests.into_iter().map(|(test, share)| (test, Worth::Share(share))))
     }
 
+    /// Tests that share what a fault fails, by words and names alone.
+    fn alone(&mut self, tests: impl Iterator<Item = TestId>) -> Result<(), CandidateError> {
+        self.each(tests.map(|test| (test, Worth::Alone)))
+    }
+
     fn into_candidates<D: AsRef<[u8]>>(
         mut self,
         views: &mut Views<'_, D>,
@@ -158,9 +192,7 @@ impl Gathering {
         let mut totals = vec![0.0; self.weights.len()];
         for (signals, factor) in of_tests.clone() {
             for &(_, region, worth) in signals {
-                if let Worth::Share(share) = worth {
-                    totals[region as usize] += share * factor;
-                }
+                totals[region as usize] += worth.weighed(factor);
             }
         }
         let mut starts = vec![0];
@@ -169,7 +201,7 @@ impl Gathering {
             rows.extend(signals.iter().map(|&(_, region, worth)| {
                 let level = match worth {
                     Worth::Level(level) => level,
-                    Worth::Share(share) => calibration.share(share * factor, totals[region as usize]),
+                    shared => calibration.share(shared.weighed(factor), totals[region as usize]),
                 };
                 Row::new(region, level)
             }));
@@ -189,7 +221,7 @@ fn factors<D: AsRef<[u8]>>(
     relevance: &Relevance,
     tests: &[TestId],
     families: &[u32],
-) -> Result<Vec<f64>, ModelError> {
+) -> Result<Vec<Factor>, ModelError> {
     let calibration = views.index.root().calibration;
     let mut members: HashMap<u32, u32> = HashMap::new();
     families.iter().for_each(|&family| *members.entry(family).or_default() += 1);
@@ -197,12 +229,13 @@ fn factors<D: AsRef<[u8]>>(
     let traces = trace::traces(views, change, tests)?;
     let factor = |((&test, &family), trace): ((&TestId, &u32), &Trace)| {
         let variants = if family == NO_FAMILY { 1 } else { members[&family] };
-        calibration.factor(&Evidence {
+        let evidence = Evidence {
             rarity: trace.rarity,
             fellows: logarithm(trace.fellows),
             variants: logarithm(variants),
             ..relevance.evidence(test)
-        })
+        };
+        Factor { recorded: calibration.factor(&evidence), alone: calibration.factor_alone(&evidence) }
     };
     Ok(tests.iter().zip(families).zip(&traces).map(factor).collect())
 }
