@@ -17,8 +17,6 @@
 //!   the order of picking, which is deterministic; without families it is never below its exact value, and above it by
 //!   less than a unit of 2^-32 a pick in each residual.
 
-use std::collections::HashMap;
-
 use super::family::{Ranking, detection_above, detection_below};
 use super::instance::{Instance, NO_FAMILY, Row};
 use super::level::{CHANCE_ONE, SIGNAL_ONE};
@@ -53,8 +51,9 @@ pub(super) struct Residuals {
     left: Vec<u64>,
     /// Whether a member of each family was picked.
     touched: Vec<bool>,
-    /// The picked signals of touched families, by family and region.
-    rankings: HashMap<(u32, u32), Ranking>,
+    /// The picked signals of each family by ascending region: a family reaches few regions, so that a search in its own
+    /// list costs less than one in a table of all.
+    rankings: Vec<Vec<(u32, Ranking)>>,
 }
 
 impl Residuals {
@@ -63,7 +62,7 @@ impl Residuals {
         Self {
             left: vec![CHANCE_ONE; instance.weights().len()],
             touched: vec![false; instance.family_count() as usize],
-            rankings: HashMap::new(),
+            rankings: vec![Vec::new(); instance.family_count() as usize],
         }
     }
 
@@ -71,7 +70,7 @@ impl Residuals {
     pub(super) fn reset(&mut self) {
         self.left.fill(CHANCE_ONE);
         self.touched.fill(false);
-        self.rankings.clear();
+        self.rankings.iter_mut().for_each(Vec::clear);
     }
 
     /// Whether a member of the candidate's family was picked: if not, candidates of equal rows have equal gains.
@@ -126,7 +125,12 @@ impl Residuals {
             let drop = self.drop(family, row, rounding);
             self.left[row.region() as usize] -= drop;
             gain += weight_of(instance, row) * drop;
-            self.rankings.entry((family, row.region())).or_default().insert(row.level());
+            let rankings = &mut self.rankings[family as usize];
+            let at = rankings.binary_search_by_key(&row.region(), |&(region, _)| region).unwrap_or_else(|at| {
+                rankings.insert(at, (row.region(), Ranking::default()));
+                at
+            });
+            rankings[at].1.insert(row.level());
         }
         self.touched[family as usize] = true;
         gain
@@ -135,10 +139,11 @@ impl Residuals {
     /// How far the residual of a row's region falls under a member of a family.
     fn drop(&self, family: u32, row: Row, rounding: Rounding) -> u64 {
         let left = self.left[row.region() as usize];
-        let Some(ranking) = self.rankings.get(&(family, row.region())) else {
+        let rankings = &self.rankings[family as usize];
+        let Ok(at) = rankings.binary_search_by_key(&row.region(), |&(region, _)| region) else {
             return first_drop(left, row, rounding);
         };
-        let growth = ranking.growth(row.level());
+        let growth = rankings[at].1.growth(row.level());
         if rounding == Rounding::Down {
             drop_up(left, detection_above(growth))
         } else {
@@ -164,8 +169,8 @@ impl Residuals {
             // One unit below its rounded-up signal no level exceeds its exact one.
             signals[row.region() as usize] += u64::from(row.level().signal_above().saturating_sub(1));
         }
-        for (&(_, region), ranking) in &self.rankings {
-            signals[region as usize] += ranking.signal_below();
+        for (region, ranking) in self.rankings.iter().flatten() {
+            signals[*region as usize] += ranking.signal_below();
         }
         let regions = instance.weights().iter().zip(&self.left).zip(signals);
         let slope_on =
