@@ -113,6 +113,7 @@ fn choose(
         startup_us: microseconds(args.startup),
         candidates: args.candidates,
         fill: args.fill,
+        ..Options::default()
     };
     let terms = Terms { options, per_file_us: microseconds(args.per_file) };
     let chosen = match tree {
@@ -234,7 +235,7 @@ impl Report<'_> {
                     score: gain / seconds_of(cost_us.max(optimize::COST_FLOOR_US)),
                     cumulative_s: seconds_of(pick.cumulative_cost_us),
                     cumulative_utility: as_fraction(pick.cumulative_utility),
-                    background: pick.background,
+                    background: pick.reason == optimize::Reason::Background,
                 }
             })
             .collect();

@@ -1,14 +1,20 @@
 //! The certificate: what no selection within the budget can exceed.
 //!
-//! Three bounds, of which the least counts, computed as far as they are needed; all with true costs, zero included, for
-//! the floor of the ratio is the optimizer's, not the problem's. Set-ups are left out of the costs but for what fits alone:
-//! with them less can be picked, so that the bounds hold all the more:
+//! Three bounds, of which the least counts, computed as far as they are needed, on a *relaxed* problem: whoever picks
+//! what was asked for first and stays within the budget on every worker also
+//! - takes no further candidate that does not fit beside those alone,
+//! - stays within the budgets of all workers together, less what those cost with each set-up once, and
+//! - pays for each candidate at least its true cost, zero included (the floor of the ratio is the optimizer's, not the problem's),
+//!   and its part of the set-up of its group, spread evenly over all that the group could add: a set-up is paid once or
+//!   more for at most so many.
 //!
-//! - *Reach*: no selection exceeds all candidates that fit alone, run together.
+//! The bounds on what that can reach:
+//!
+//! - *Reach*: no selection exceeds all candidates that fit, run together.
 //! - *Marginal gains*: for any set S, the best selection T satisfies U(T) <= U(S) + sum_{i in T - S} gain(i | S), since
 //!   the utility is monotone and submodular, and the sum is at most the fractional knapsack over the gains at S
-//!   (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). Taken at S = nothing and at S = all picks
-//!   (prefixes between were tried and almost never lead). It leads where few strong tests are picked.
+//!   (Leskovec et al. 2007, section 3.2; Khuller, Moss and Naor 1999). Taken at S = what was asked for and at S =
+//!   all picks (prefixes between were tried and almost never lead). It leads where few strong tests are picked.
 //! - *Tangent*: 1 - exp(-x) is concave, so it lies below its tangents, 1 - exp(-x) <= 1 - r + r (x + ln r) for every
 //!   r in (0, 1]. With the residuals r_j of all picks P and slopes g_i = sum_j w_j r_j A_ij,
 //!   U(T) <= U(P) + sum_{i in T} g_i - sum_{i in P} g_i: to gain anything, T has to displace the picks (the duality gap
@@ -19,22 +25,21 @@
 //! A region's residual loses less than one unit a pick, and what was lost shrinks with each later survival, so with n
 //! signals on the region and a weakest detection d, the loss is below min(n, 2^32 / d) units.
 
-use super::instance::Instance;
+use std::mem;
+
+use super::Terms;
+use super::instance::{Instance, NO_GROUP};
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, Rounding, SLOPE_ONE, UTILITY_ONE};
-use super::selection::Pick;
 
 /// A bound within 2^-10 of the utility, a thousandth, is tight: the passes for another are not worth their time.
 const TIGHT_SHIFT: u32 = 10;
-
-/// A bound on the utility at a budget, from picks.
-type Bound = fn(&Instance, u64, &[Pick]) -> u128;
 
 /// What candidates could reach if cost did not matter.
 pub(super) struct Reach {
     /// The utility of all candidates.
     pub(super) all: u64,
-    /// The utility of all candidates that fit alone.
+    /// The utility of all candidates that fit.
     pub(super) fitting: u64,
     /// By how much the fixed-point utility of candidates that fit can exceed its exact value.
     slack: u64,
@@ -47,117 +52,190 @@ impl Reach {
     }
 }
 
-/// Runs all candidates. O(rows).
-pub(super) fn reach(instance: &Instance, budget_us: u64) -> Reach {
-    let regions = instance.weights().len();
-    let mut fitting = Residuals::untouched(instance);
-    let mut signals = vec![0u64; regions];
-    let mut weakest = vec![u32::MAX; regions];
-    let candidates = || (0u32..).take(instance.len());
-    for candidate in candidates() {
-        if instance.cost_alone_us(candidate) > budget_us {
-            continue;
+/// The relaxed problem: what is left to choose once the first picks are made.
+pub(super) struct Relaxed<'a> {
+    instance: &'a Instance,
+    /// The first picks, ascending.
+    first: Vec<u32>,
+    /// The groups that they open.
+    open: Vec<bool>,
+    /// What all workers together have left, in microseconds.
+    capacity_us: u128,
+    /// What a candidate may cost, its set-up included unless `first_is_beside` and its group is open.
+    alone_us: u64,
+    /// Whether whatever is picked runs on the worker of the first picks.
+    first_is_beside: bool,
+}
+
+impl<'a> Relaxed<'a> {
+    /// Relaxes the choice on these terms after `first`, which fits. O(candidates).
+    pub(super) fn new(instance: &'a Instance, terms: Terms, first: &[u32]) -> Self {
+        let mut open = vec![false; instance.group_count()];
+        let mut spent_us = 0;
+        for &candidate in first {
+            let opened = open.get_mut(instance.group_of(candidate) as usize);
+            let is_new = opened.is_some_and(|open| !mem::replace(open, true));
+            let cost_us =
+                if is_new { instance.cost_alone_us(candidate) } else { instance.costs_us()[candidate as usize] };
+            spent_us += u128::from(cost_us);
         }
-        fitting.pick_rounded(instance, candidate, Rounding::Down);
-        for row in instance.rows_of(candidate) {
-            let detection = row.level().detection();
-            if detection > 0 {
-                signals[row.region() as usize] += 1;
-                weakest[row.region() as usize] = weakest[row.region() as usize].min(detection);
+        let capacity_us = (terms.workers as u128 * u128::from(terms.budget_us)).saturating_sub(spent_us);
+        let first_is_beside = terms.workers == 1;
+        let left_us = u64::try_from(capacity_us).unwrap_or(u64::MAX);
+        let alone_us = if first_is_beside { left_us } else { terms.budget_us };
+        let mut first = first.to_vec();
+        first.sort_unstable();
+        Self { instance, first, open, capacity_us, alone_us, first_is_beside }
+    }
+
+    /// Whether a candidate fits beside the first picks, or is one of them.
+    fn fits(&self, candidate: u32) -> bool {
+        let is_open = self.first_is_beside && self.is_open(candidate);
+        let cost_us = match is_open {
+            true => self.instance.costs_us()[candidate as usize],
+            false => self.instance.cost_alone_us(candidate),
+        };
+        cost_us <= self.alone_us || self.first.binary_search(&candidate).is_ok()
+    }
+
+    fn is_open(&self, candidate: u32) -> bool {
+        self.open.get(self.instance.group_of(candidate) as usize) == Some(&true)
+    }
+
+    /// Runs all candidates. O(rows).
+    pub(super) fn reach(&self) -> Reach {
+        let instance = self.instance;
+        let regions = instance.weights().len();
+        let mut fitting = Residuals::untouched(instance);
+        let mut signals = vec![0u64; regions];
+        let mut weakest = vec![u32::MAX; regions];
+        let candidates = || (0u32..).take(instance.len());
+        for candidate in candidates().filter(|&candidate| self.fits(candidate)) {
+            fitting.pick_rounded(instance, candidate, Rounding::Down);
+            for row in instance.rows_of(candidate) {
+                let detection = row.level().detection();
+                if detection > 0 {
+                    signals[row.region() as usize] += 1;
+                    weakest[row.region() as usize] = weakest[row.region() as usize].min(detection);
+                }
             }
         }
-    }
-    let losses = signals.iter().zip(&weakest).map(|(&n, &d)| n.min(CHANCE_ONE.div_ceil(u64::from(d))));
-    let slack = instance.weights().iter().zip(losses).map(|(&weight, loss)| u64::from(weight) * loss).sum();
-    let reached = fitting.utility(instance);
-    for candidate in candidates() {
-        if instance.cost_alone_us(candidate) > budget_us {
+        let losses = signals.iter().zip(&weakest).map(|(&n, &d)| n.min(CHANCE_ONE.div_ceil(u64::from(d))));
+        let slack = instance.weights().iter().zip(losses).map(|(&weight, loss)| u64::from(weight) * loss).sum();
+        let reached = fitting.utility(instance);
+        for candidate in candidates().filter(|&candidate| !self.fits(candidate)) {
             fitting.pick_rounded(instance, candidate, Rounding::Down);
         }
+        Reach { all: fitting.utility(instance), fitting: reached, slack }
     }
-    Reach { all: fitting.utility(instance), fitting: reached, slack }
-}
 
-/// An upper bound on the utility of every selection within the budget. O(rows).
-pub(super) fn upper_bound(instance: &Instance, budget_us: u64, picks: &[Pick], reach: &Reach) -> u64 {
-    let utility = picks.last().map_or(0, |last| u128::from(last.cumulative_utility));
-    let mut lowest = u128::from(reach.fitting);
-    let others: [Bound; 3] = [tangent, marginal, |instance, budget_us, _| marginal(instance, budget_us, &[])];
-    for other in others {
-        if lowest.saturating_sub(utility) <= utility >> TIGHT_SHIFT {
-            break;
+    /// An upper bound on the utility of every selection within the budget that holds the first picks, from `picks` of
+    /// this utility. O(rows).
+    pub(super) fn upper_bound(&self, picks: &[u32], utility: u64, reach: &Reach) -> u64 {
+        let utility = u128::from(utility);
+        let mut lowest = u128::from(reach.fitting);
+        let others: [fn(&Self, &[u32]) -> u128; 3] =
+            [Self::tangent, Self::marginal, |relaxed, _| relaxed.marginal(&relaxed.first)];
+        for other in others {
+            if lowest.saturating_sub(utility) <= utility >> TIGHT_SHIFT {
+                break;
+            }
+            lowest = lowest.min(other(self, picks));
         }
-        lowest = lowest.min(other(instance, budget_us, picks));
+        let total: u64 = self.instance.weights().iter().map(|&weight| u64::from(weight) * CHANCE_ONE).sum();
+        let bound = (lowest + u128::from(reach.slack)).min(u128::from(total));
+        u64::try_from(bound).expect("the total of all weights is a u64")
     }
-    let total: u64 = instance.weights().iter().map(|&weight| u64::from(weight) * CHANCE_ONE).sum();
-    let bound = (lowest + u128::from(reach.slack)).min(u128::from(total));
-    u64::try_from(bound).expect("the total of all weights is a u64")
-}
 
-/// The bound by the marginal gains at `picks`, of all candidates that are not among them.
-fn marginal(instance: &Instance, budget_us: u64, picks: &[Pick]) -> u128 {
-    let mut residuals = Residuals::untouched(instance);
-    let mut reached = Residuals::untouched(instance);
-    for pick in picks {
-        residuals.pick_rounded(instance, pick.candidate, Rounding::Up);
-        reached.pick_rounded(instance, pick.candidate, Rounding::Down);
+    /// The bound by the marginal gains at `picks`, the first among them, of all candidates that are not.
+    fn marginal(&self, picks: &[u32]) -> u128 {
+        let (reached, mut items) = self.marginal_items(picks);
+        u128::from(reached) + fractional_knapsack(&mut items, self.capacity_us)
     }
-    let mut picked: Vec<u32> = picks.iter().map(|pick| pick.candidate).collect();
-    picked.sort_unstable();
-    let mut picked = picked.into_iter().peekable();
-    let mut items = fitting_items(instance, budget_us, |candidate| {
-        if picked.next_if_eq(&candidate).is_some() {
-            0
-        } else {
-            residuals.rounded_gain(instance, candidate, Rounding::Down)
+
+    /// A utility that is at least that of `picks`, and what each further candidate adds at most.
+    fn marginal_items(&self, picks: &[u32]) -> (u64, Vec<Item>) {
+        let mut residuals = Residuals::untouched(self.instance);
+        let mut reached = Residuals::untouched(self.instance);
+        for &pick in picks {
+            residuals.pick_rounded(self.instance, pick, Rounding::Up);
+            reached.pick_rounded(self.instance, pick, Rounding::Down);
         }
-    });
-    u128::from(reached.utility(instance)) + fractional_knapsack(&mut items, budget_us)
-}
-
-/// The bound by the tangent at all picks.
-///
-/// Residuals rounded down are as good as any: they lie at or below exp(-x) of the picks' signals x, so that -ln r is at
-/// least x.
-fn tangent(instance: &Instance, budget_us: u64, picks: &[Pick]) -> u128 {
-    let mut residuals = Residuals::untouched(instance);
-    for pick in picks {
-        residuals.pick_rounded(instance, pick.candidate, Rounding::Down);
+        let items = self.items(picks, |candidate| residuals.rounded_gain(self.instance, candidate, Rounding::Down));
+        (reached.utility(self.instance), items)
     }
-    let mut items = fitting_items(instance, budget_us, |candidate| residuals.slope(instance, candidate));
-    let others = fractional_knapsack(&mut items, budget_us);
-    let displaced = residuals.slope_of_picks(instance, picks.iter().map(|pick| pick.candidate));
-    let scale = u128::from(UTILITY_ONE / SLOPE_ONE);
-    u128::from(residuals.utility(instance)) + scale * others.saturating_sub(displaced)
-}
 
-/// What a candidate could add, and at what cost.
-#[derive(Clone, Copy)]
-struct Item {
-    gain: u64,
-    cost_us: u64,
-}
+    /// The bound by the tangent at all picks.
+    fn tangent(&self, picks: &[u32]) -> u128 {
+        let (reached, displaced, mut items) = self.tangent_items(picks);
+        let others = fractional_knapsack(&mut items, self.capacity_us);
+        u128::from(reached) + SLOPE_UNIT * others.saturating_sub(displaced)
+    }
 
-/// All candidates that fit alone and gain something; `gain_of` is asked in the order of positions.
-fn fitting_items(instance: &Instance, budget_us: u64, mut gain_of: impl FnMut(u32) -> u64) -> Vec<Item> {
-    let mut items = Vec::with_capacity(instance.len());
-    for (candidate, &cost_us) in (0u32..).zip(instance.costs_us()) {
-        if instance.cost_alone_us(candidate) <= budget_us {
+    /// A utility that is at least that of `picks`, the slopes that further candidates have to outweigh, and their slopes.
+    ///
+    /// Residuals rounded down are as good as any: they lie at or below exp(-x) of the picks' signals x, so that -ln r is
+    /// at least x. The first picks keep their slopes whatever is picked.
+    fn tangent_items(&self, picks: &[u32]) -> (u64, u128, Vec<Item>) {
+        let mut residuals = Residuals::untouched(self.instance);
+        for &pick in picks {
+            residuals.pick_rounded(self.instance, pick, Rounding::Down);
+        }
+        let items = self.items(&self.first, |candidate| residuals.slope(self.instance, candidate));
+        let displaced = residuals.slope_of_picks(self.instance, picks.iter().copied());
+        let kept: u128 = self.first.iter().map(|&first| u128::from(residuals.slope(self.instance, first))).sum();
+        (residuals.utility(self.instance), displaced.saturating_sub(kept), items)
+    }
+
+    /// All candidates but `without` that fit and gain something, each at its relaxed cost.
+    fn items(&self, without: &[u32], gain_of: impl Fn(u32) -> u64) -> Vec<Item> {
+        let mut without = without.to_vec();
+        without.sort_unstable();
+        let mut without = without.into_iter().peekable();
+        let mut items = Vec::with_capacity(self.instance.len());
+        let mut group_of = Vec::new();
+        for (candidate, &cost_us) in (0u32..).zip(self.instance.costs_us()) {
+            if without.next_if_eq(&candidate).is_some() || !self.fits(candidate) {
+                continue;
+            }
             let gain = gain_of(candidate);
             if gain > 0 {
                 items.push(Item { gain, cost_us });
+                group_of.push(if self.is_open(candidate) { NO_GROUP } else { self.instance.group_of(candidate) });
             }
         }
+        spread_setups(self.instance, &mut items, &group_of);
+        items
     }
-    items
+}
+
+/// What a unit of slope is in units of utility.
+const SLOPE_UNIT: u128 = (UTILITY_ONE / SLOPE_ONE) as u128;
+
+/// What a candidate could add, and at what cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) gain: u64,
+    pub(super) cost_us: u64,
+}
+
+/// Adds to each item its part of the set-up of its closed group, rounded down: together at most the set-up.
+pub(super) fn spread_setups(instance: &Instance, items: &mut [Item], group_of: &[u32]) {
+    let mut members = vec![0u64; instance.group_count()];
+    group_of.iter().for_each(|&group| members.get_mut(group as usize).into_iter().for_each(|members| *members += 1));
+    for (item, &group) in items.iter_mut().zip(group_of) {
+        if let Some(members) = members.get(group as usize) {
+            item.cost_us = item.cost_us.saturating_add(instance.setup_us(group) / members);
+        }
+    }
 }
 
 /// The greatest sum of gains within the budget if items could be cut, rounded up. O(items), which it reorders.
 ///
 /// Items count whole in the order of gain per cost until one does not fit, and that one in part. It is found by
 /// selection rather than sorting: a half that fits is taken whole, a half that does not holds the item to cut.
-fn fractional_knapsack(mut items: &mut [Item], budget_us: u64) -> u128 {
-    let mut left_us = u128::from(budget_us);
+pub(super) fn fractional_knapsack(mut items: &mut [Item], budget_us: u128) -> u128 {
+    let mut left_us = budget_us;
     let mut whole = 0;
     while items.len() > 1 {
         let middle = items.len() / 2;

@@ -11,15 +11,16 @@
 //! - nor can its gain per cost exceed that of the pick that greedy preferred to it there;
 //! - what still fits after all picks was left out as negligible.
 //!
-//! The bounds are exact, but for the last: what it skips is below the negligible gain.
+//! The bounds are exact, but for the last: what it skips is below the negligible gain. Picks that were asked for are part of
+//! every prefix. With several workers a candidate is tried where it fits with its set-up on the idlest worker: where it could be
+//! squeezed in beside its group is not searched.
 
 use std::cmp::Reverse;
 
 use super::greedy::{Entry, Walk, floored};
-use super::instance::Instance;
 use super::objective::Residuals;
 
-/// What to pick instead: so many of the picks, then a candidate.
+/// What to pick instead: so many of the picks, those asked for among them, then a candidate.
 pub(super) struct Completion {
     pub(super) prefix: usize,
     pub(super) candidate: u32,
@@ -27,25 +28,26 @@ pub(super) struct Completion {
 
 /// The moment before a pick.
 struct Moment {
+    /// What is left of the budget, on the worker that has most.
     left_us: u64,
     /// What another candidate has to gain more than.
     needed: u64,
-    /// The pick's gain and cost.
+    /// The pick's gain and price.
     gain: u64,
-    cost_us: u64,
+    price_us: u64,
 }
 
 /// The run that is completed.
 struct Run {
     moments: Vec<Moment>,
-    /// By group, after how many picks it was open.
+    /// By group, after how many picks it was open for whatever came.
     opened: Vec<usize>,
 }
 
 /// The best completion of a prefix of the picks of `walk`, which began with `pool`, if it is better than all picks.
-pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry], budget_us: u64) -> Option<Completion> {
+pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry]) -> Option<Completion> {
     let instance = walk.instance();
-    let run = Run::new(instance, walk.picks(), budget_us);
+    let run = Run::new(walk);
     let moments = &run.moments;
     let mut tried: Vec<(usize, Entry)> = Vec::new();
     let least_needed = least_needed_by_size(moments);
@@ -59,13 +61,17 @@ pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry], budget_us: u64) -> Optio
     tried.retain(|(_, entry)| picked.binary_search(&entry.candidate).is_err());
     tried.sort_unstable_by_key(|&(moment, entry)| (moment, entry.candidate));
     let mut residuals = Residuals::untouched(instance);
+    let (first, chosen) = walk.picks().split_at(walk.first());
+    for &candidate in first {
+        residuals.pick(instance, candidate);
+    }
     let (mut prefix, mut utility) = (0, 0);
     // The best single, whatever the bounds left out: no selection is below it, to the last bit.
     let single = pool.iter().map(|entry| (key(entry.gain, entry), 0)).max();
     let mut found = single.filter(|(key, _)| key.0 > moments.first().map_or(0, |first| first.needed));
     for (moment, entry) in &tried {
         while prefix < *moment {
-            utility += residuals.pick(instance, walk.picks()[prefix]);
+            utility += residuals.pick(instance, chosen[prefix]);
             prefix += 1;
         }
         let gain = residuals.gain(instance, entry.candidate);
@@ -73,19 +79,20 @@ pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry], budget_us: u64) -> Optio
             found = found.max(Some((key(utility + gain, entry), prefix)));
         }
     }
-    walk.count_evaluations(tried.len());
-    found.map(|((.., Reverse(candidate)), prefix)| Completion { prefix, candidate })
+    let asked_for = first.len();
+    walk.count_evaluations(tried.len() as u64);
+    found.map(|((.., Reverse(candidate)), prefix)| Completion { prefix: asked_for + prefix, candidate })
 }
 
 /// The greatest utility, then the lower cost, then the lower position.
 fn key(utility: u64, entry: &Entry) -> (u64, Reverse<u64>, Reverse<u32>) {
-    (utility, Reverse(entry.cost_us), Reverse(entry.candidate))
+    (utility, Reverse(entry.price_us), Reverse(entry.candidate))
 }
 
 /// The last prefix that leaves room for a candidate, if it could be better there than all later picks.
 fn moment_to_try(run: &Run, walk: &Walk<'_>, entry: &Entry) -> Option<usize> {
     let candidate = entry.candidate;
-    if walk.fits(walk.cost_now_us(candidate)) {
+    if walk.fits(candidate) {
         return None;
     }
     let last_with = |cost_us| run.moments.partition_point(|moment| moment.left_us >= cost_us).checked_sub(1);
@@ -93,29 +100,37 @@ fn moment_to_try(run: &Run, walk: &Walk<'_>, entry: &Entry) -> Option<usize> {
     let mut last = last_with(cost_us)?;
     if run.opened.get(walk.instance().group_of(candidate) as usize).is_some_and(|&opened| last < opened) {
         // Where its group was open, there was no room any more: it costs its set-up too.
-        cost_us = entry.cost_us;
+        cost_us = walk.instance().cost_alone_us(candidate);
         last = last_with(cost_us)?;
     }
     let moment = &run.moments[last];
     let most_gained = u128::from(moment.gain) * u128::from(floored(cost_us));
     let may_lead =
-        entry.gain > moment.needed && most_gained > u128::from(moment.needed) * u128::from(floored(moment.cost_us));
+        entry.gain > moment.needed && most_gained > u128::from(moment.needed) * u128::from(floored(moment.price_us));
     may_lead.then_some(last)
 }
 
 impl Run {
-    fn new(instance: &Instance, picks: &[u32], budget_us: u64) -> Self {
-        let mut again = Walk::new(instance, budget_us);
-        let mut opened = vec![usize::MAX; instance.group_count()];
-        let mut moments = Vec::with_capacity(picks.len());
-        let mut utility = 0;
-        for (prefix, &candidate) in (1..).zip(picks) {
-            let (left_us, cost_us, gain) = (again.left_us(), again.cost_now_us(candidate), again.gain(candidate));
-            moments.push(Moment { left_us, needed: utility, gain, cost_us });
-            utility += gain;
-            if let Some(group) = again.take(candidate) {
+    /// Replays the picks of `walk` that were not asked for.
+    fn new(walk: &Walk<'_>) -> Self {
+        let mut again = walk.anew();
+        let (first, chosen) = walk.picks().split_at(walk.first());
+        let mut opened = vec![usize::MAX; walk.instance().group_count()];
+        let mut open = |group: Option<u32>, prefix| {
+            // With several workers a group is open on some of them: what goes elsewhere costs its set-up.
+            if let Some(group) = group.filter(|_| walk.schedule().is_single()) {
                 opened[group as usize] = prefix;
             }
+        };
+        first.iter().for_each(|&candidate| open(again.take(candidate), 0));
+        let mut moments = Vec::with_capacity(chosen.len());
+        let mut utility = 0;
+        for (prefix, &candidate) in (1..).zip(chosen) {
+            let (left_us, price_us, gain) =
+                (again.schedule().room_us(), again.price_us(candidate), again.gain(candidate));
+            moments.push(Moment { left_us, needed: utility, gain, price_us });
+            utility += gain;
+            open(again.take(candidate), prefix);
         }
         moments.iter_mut().for_each(|moment| moment.needed = utility - moment.needed);
         Self { moments, opened }

@@ -2,7 +2,8 @@
 //!
 //! A round takes every region for unchecked and runs the same greedy on what is left, so that each further round holds
 //! the next best test of everything the change touched. After [`ROUNDS`] rounds all that is left follows by its first
-//! gain per cost: by then diversity has had its say, and the work stays a fixed number of passes.
+//! gain per cost: by then diversity has had its say, and the work stays a fixed number of passes. What the caller
+//! names comes last, in its order.
 
 use super::greedy::{Entry, Evaluation, Walk};
 
@@ -28,8 +29,19 @@ pub(super) fn fill(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64, e
     }
     drop_used(walk, &mut pool, seen_picks);
     for entry in &pool {
-        if walk.fits(walk.cost_now_us(entry.candidate)) {
+        if walk.fits(entry.candidate) {
             walk.take(entry.candidate);
+        }
+    }
+}
+
+/// Adds picks in the given order, each once, as they fit.
+pub(super) fn in_order(walk: &mut Walk<'_>, candidates: &[u32]) {
+    let mut picked = vec![false; walk.instance().len()];
+    walk.picks().iter().for_each(|&pick| picked[pick as usize] = true);
+    for &candidate in candidates {
+        if walk.fits(candidate) && !std::mem::replace(&mut picked[candidate as usize], true) {
+            walk.take(candidate);
         }
     }
 }
@@ -38,5 +50,5 @@ pub(super) fn fill(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64, e
 fn drop_used(walk: &Walk<'_>, pool: &mut Vec<Entry>, since: usize) {
     let mut picked = walk.picks()[since..].to_vec();
     picked.sort_unstable();
-    pool.retain(|entry| walk.may_fit(entry.candidate) && picked.binary_search(&entry.candidate).is_err());
+    pool.retain(|entry| walk.fits(entry.candidate) && picked.binary_search(&entry.candidate).is_err());
 }

@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 
 use super::instance::Instance;
 use super::objective::Residuals;
+use super::schedule::Schedule;
 use super::tier::Tier;
 
 /// The least cost that gain per cost divides by, in microseconds.
@@ -34,7 +35,8 @@ pub(super) type Evaluation = fn(&mut Walk<'_>, pool: Vec<Entry>, negligible: u64
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) gain: u64,
-    pub(super) cost_us: u64,
+    /// What the gain is weighed against: [`Walk::price_us`].
+    pub(super) price_us: u64,
     pub(super) candidate: u32,
     after_picks: u32,
 }
@@ -44,16 +46,21 @@ impl Entry {
     pub(super) fn succeeded_by(&self, next: &Self) -> Self {
         Self { gain: self.gain, after_picks: self.after_picks, ..*next }
     }
+
+    /// The same at another price.
+    pub(super) fn priced(&self, price_us: u64) -> Self {
+        Self { price_us, ..*self }
+    }
 }
 
 impl Ord for Entry {
     /// Gain per floored cost, then gain, then lower cost, then lower position.
     fn cmp(&self, other: &Self) -> Ordering {
-        let ratio_terms = |a: &Self, b: &Self| u128::from(a.gain) * u128::from(floored(b.cost_us));
+        let ratio_terms = |a: &Self, b: &Self| u128::from(a.gain) * u128::from(floored(b.price_us));
         ratio_terms(self, other)
             .cmp(&ratio_terms(other, self))
             .then_with(|| self.gain.cmp(&other.gain))
-            .then_with(|| other.cost_us.cmp(&self.cost_us))
+            .then_with(|| other.price_us.cmp(&self.price_us))
             .then_with(|| other.candidate.cmp(&self.candidate))
     }
 }
@@ -81,31 +88,87 @@ impl Eq for Entry {}
 pub(super) struct Walk<'a> {
     instance: &'a Instance,
     residuals: Residuals,
-    left_us: u64,
-    /// Whether the set-up of each group was charged.
-    open: Vec<bool>,
+    budget_us: u64,
+    workers: usize,
+    schedule: Schedule<'a>,
+    /// By group, what opening it counts for in a price, where that is not its set-up.
+    openings_us: Option<Vec<u64>>,
     /// Whether each candidate can be picked.
     offered: Vec<bool>,
     picks: Vec<u32>,
+    /// How many picks were not chosen, but asked for.
+    first: usize,
     evaluations: u64,
 }
 
 impl<'a> Walk<'a> {
     /// Nothing picked, nothing spent.
-    pub(super) fn new(instance: &'a Instance, budget_us: u64) -> Self {
-        let residuals = Residuals::untouched(instance);
-        let (open, offered) = (vec![false; instance.group_count()], vec![false; instance.len()]);
-        Self { instance, residuals, left_us: budget_us, open, offered, picks: Vec::new(), evaluations: 0 }
+    pub(super) fn new(instance: &'a Instance, budget_us: u64, workers: usize) -> Self {
+        Self {
+            instance,
+            residuals: Residuals::untouched(instance),
+            budget_us,
+            workers,
+            schedule: Schedule::new(instance, budget_us, workers),
+            openings_us: None,
+            offered: vec![false; instance.len()],
+            picks: Vec::new(),
+            first: 0,
+            evaluations: 0,
+        }
+    }
+
+    /// Nothing picked, on the same terms.
+    pub(super) fn anew(&self) -> Self {
+        Self { openings_us: self.openings_us.clone(), ..Self::new(self.instance, self.budget_us, self.workers) }
+    }
+
+    /// Only the first picks, on so many workers and weighed against these opening prices, if they fit so.
+    pub(super) fn begin_again(&self, workers: usize, openings_us: Option<Vec<u64>>) -> Option<Self> {
+        let mut again = Self { openings_us, ..Self::new(self.instance, self.budget_us, workers) };
+        again.take_first(&self.picks[..self.first], u64::MAX);
+        (again.first == self.first).then_some(again)
+    }
+
+    /// Picks what was asked for, in order: each once, as long as all of it is done by `limit_us`.
+    pub(super) fn take_first(&mut self, asked_for: &[u32], limit_us: u64) {
+        let mut seen = vec![false; self.instance.len()];
+        for &candidate in asked_for {
+            let is_new = !std::mem::replace(&mut seen[candidate as usize], true);
+            if is_new && self.schedule.fits_by(candidate, limit_us) {
+                self.take(candidate);
+            }
+        }
+        self.first = self.picks.len();
     }
 
     /// Forgets all picks but the first `kept`; evaluations stay counted.
-    pub(super) fn restart(&mut self, budget_us: u64, kept: usize) {
+    pub(super) fn restart(&mut self, kept: usize) {
         self.forget_gains();
-        self.left_us = budget_us;
-        self.open.fill(false);
+        self.schedule = Schedule::new(self.instance, self.budget_us, self.workers);
         let picks = std::mem::take(&mut self.picks);
         for candidate in picks.into_iter().take(kept) {
             self.take(candidate);
+        }
+    }
+
+    /// The same picks on more workers: what fits one fits several.
+    pub(super) fn on_workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self.restart(usize::MAX);
+        self
+    }
+
+    /// Packs the picks to make room for more; whether that could be.
+    pub(super) fn pack(&mut self) -> bool {
+        let packed = self.schedule.packed(&self.picks);
+        packed.map(|packed| self.schedule = packed).is_some()
+    }
+
+    /// Shares the picks among the workers so that all are done earlier, if that can be.
+    pub(super) fn even_out(&mut self) {
+        if let Some(even) = self.schedule.evened_out(&self.picks) {
+            self.schedule = even;
         }
     }
 
@@ -119,11 +182,10 @@ impl<'a> Walk<'a> {
         let after_picks = self.pick_count();
         let mut pool = Vec::with_capacity(self.instance.len());
         for candidate in (0u32..).take(self.instance.len()) {
-            let cost_us = self.cost_now_us(candidate);
-            if self.fits(cost_us) {
+            if self.fits(candidate) {
                 let gain = self.evaluate(candidate);
                 if gain > 0 {
-                    pool.push(Entry { gain, cost_us, candidate, after_picks });
+                    pool.push(Entry { gain, price_us: self.price_us(candidate), candidate, after_picks });
                 }
             }
         }
@@ -133,22 +195,32 @@ impl<'a> Walk<'a> {
         pool
     }
 
-    /// Picks a candidate; returns the group that it opens.
+    /// Picks a candidate that fits; returns the group that it opens.
     pub(super) fn take(&mut self, candidate: u32) -> Option<u32> {
         self.residuals.pick(self.instance, candidate);
-        self.left_us -= self.cost_now_us(candidate);
         self.offered[candidate as usize] = false;
         self.picks.push(candidate);
-        let group = self.instance.group_of(candidate);
-        let open = self.open.get_mut(group as usize)?;
-        (!std::mem::replace(open, true)).then_some(group)
+        self.schedule.add(candidate)
     }
 
-    /// The cost of a candidate, with its set-up unless that was charged.
+    /// What a candidate's gain is weighed against: its cost, with its set-up, or the opening price of its group, unless the
+    /// group is open on some worker.
+    ///
+    /// With one worker and without opening prices that is what it costs now.
     #[inline]
-    pub(super) fn cost_now_us(&self, candidate: u32) -> u64 {
-        let is_open = self.open.is_empty() || self.open.get(self.instance.group_of(candidate) as usize) != Some(&false);
-        if is_open { self.instance.costs_us()[candidate as usize] } else { self.instance.cost_alone_us(candidate) }
+    pub(super) fn price_us(&self, candidate: u32) -> u64 {
+        let group = self.instance.group_of(candidate);
+        let cost_us = self.instance.costs_us()[candidate as usize];
+        match &self.openings_us {
+            _ if self.schedule.is_open(group) => cost_us,
+            Some(openings_us) => cost_us.saturating_add(openings_us[group as usize]),
+            None => self.instance.cost_alone_us(candidate),
+        }
+    }
+
+    /// Whether a candidate of no lower price costs no less, wherever it is run.
+    pub(super) fn prices_are_costs(&self) -> bool {
+        self.schedule.is_single() && self.openings_us.is_none()
     }
 
     /// Offers the candidates of a pool, and no others.
@@ -168,24 +240,24 @@ impl<'a> Walk<'a> {
         let offered: Vec<u32> = instance.members_of(group).iter().copied().filter(|&i| self.is_offered(i)).collect();
         let score = |candidate| Entry {
             gain: self.evaluate(candidate),
-            cost_us: self.cost_now_us(candidate),
+            price_us: self.price_us(candidate),
             candidate,
             after_picks: self.pick_count(),
         };
         offered.into_iter().map(score).collect()
     }
 
-    /// What of a pool is not picked, at its cost now.
+    /// What of a pool is not picked, at its price now.
     pub(super) fn without_picks(&self, pool: &[Entry]) -> Vec<Entry> {
         let mut picked = self.picks.clone();
         picked.sort_unstable();
         let rest = pool.iter().filter(|entry| picked.binary_search(&entry.candidate).is_err());
-        rest.map(|entry| Entry { cost_us: self.cost_now_us(entry.candidate), ..*entry }).collect()
+        rest.map(|entry| entry.priced(self.price_us(entry.candidate))).collect()
     }
 
-    /// Whether a cost fits in what is left of the budget.
-    pub(super) fn fits(&self, cost_us: u64) -> bool {
-        cost_us <= self.left_us
+    /// Whether a candidate fits in what is left of the budget: if not, nor does it after further picks.
+    pub(super) fn fits(&self, candidate: u32) -> bool {
+        self.schedule.fits(candidate)
     }
 
     /// The picks so far, in order.
@@ -203,9 +275,29 @@ impl<'a> Walk<'a> {
         self.evaluations
     }
 
-    /// What is left of the budget, in microseconds.
-    pub(super) fn left_us(&self) -> u64 {
-        self.left_us
+    /// Who runs what.
+    pub(super) fn schedule(&self) -> &Schedule<'a> {
+        &self.schedule
+    }
+
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// How many of the picks were asked for.
+    pub(super) fn first(&self) -> usize {
+        self.first
+    }
+
+    /// The utility of all picks, unless gains were forgotten.
+    pub(super) fn utility(&self) -> u64 {
+        self.residuals.utility(self.instance)
+    }
+
+    /// What the picks leave of each region's defect, unless gains were forgotten.
+    pub(super) fn residuals(&self) -> &Residuals {
+        &self.residuals
     }
 
     /// The gain of picking a candidate now, not counted.
@@ -214,8 +306,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Counts gains that were computed elsewhere.
-    pub(super) fn count_evaluations(&mut self, gains: usize) {
-        self.evaluations += gains as u64;
+    pub(super) fn count_evaluations(&mut self, gains: u64) {
+        self.evaluations += gains;
     }
 
     /// Marks gains that were computed with nothing picked as fresh, after gains were forgotten.
@@ -223,13 +315,8 @@ impl<'a> Walk<'a> {
         let after_picks = self.pick_count();
         for entry in pool {
             entry.after_picks = after_picks;
-            entry.cost_us = self.cost_now_us(entry.candidate);
+            entry.price_us = self.price_us(entry.candidate);
         }
-    }
-
-    /// Whether a candidate can fit, now or once its group is open.
-    pub(super) fn may_fit(&self, candidate: u32) -> bool {
-        self.fits(self.instance.costs_us()[candidate as usize])
     }
 
     fn pick_count(&self) -> u32 {
@@ -254,15 +341,22 @@ impl<'a> Walk<'a> {
     /// Computes an entry's gain anew.
     pub(super) fn refresh(&mut self, entry: &mut Entry) {
         entry.gain = self.evaluate(entry.candidate);
-        entry.cost_us = self.cost_now_us(entry.candidate);
+        entry.price_us = self.price_us(entry.candidate);
         entry.after_picks = self.pick_count();
+    }
+
+    /// What of a pool is not picked, still fits and gains anything, its gains computed anew.
+    pub(super) fn refreshed(&mut self, pool: &[Entry]) -> Vec<Entry> {
+        let mut rest = self.without_picks(pool);
+        self.refresh_all(&mut rest, 1);
+        rest
     }
 
     /// Refreshes all that can still be picked, and drops the rest.
     fn refresh_all(&mut self, pool: &mut Vec<Entry>, negligible: u64) {
         pool.retain_mut(|entry| {
             // The old gain is an upper bound: below the threshold once is below it for good.
-            if !self.may_fit(entry.candidate) || entry.gain < negligible {
+            if !self.fits(entry.candidate) || entry.gain < negligible {
                 return false;
             }
             self.refresh(entry);
@@ -310,7 +404,7 @@ pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u
 pub(super) fn plain(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64) {
     loop {
         walk.refresh_all(&mut pool, negligible);
-        let fitting = pool.iter().enumerate().filter(|(_, entry)| walk.fits(entry.cost_us));
+        let fitting = pool.iter().enumerate().filter(|(_, entry)| walk.fits(entry.candidate));
         let Some((position, &best)) = fitting.max_by_key(|&(_, entry)| entry) else {
             return;
         };

@@ -269,6 +269,11 @@ impl Instance {
         &self.groups.members[self.groups.starts[group] as usize..self.groups.starts[group + 1] as usize]
     }
 
+    /// The set-up of a group in microseconds.
+    pub(super) fn setup_us(&self, group: u32) -> u64 {
+        self.groups.setup_us[group as usize]
+    }
+
     /// The cost of a candidate and its set-up in microseconds: what it costs alone. A sum beyond `u64` is the greatest.
     #[inline]
     pub(super) fn cost_alone_us(&self, candidate: u32) -> u64 {

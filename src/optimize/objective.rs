@@ -56,6 +56,14 @@ pub(super) struct Residuals {
     rankings: Vec<Vec<(u32, Ranking)>>,
 }
 
+/// What a pick changed, as it was before.
+pub(super) struct Saved {
+    /// Of its regions, in the order of its rows.
+    left: Vec<u64>,
+    /// Of its family.
+    family: Option<(bool, Vec<(u32, Ranking)>)>,
+}
+
 impl Residuals {
     /// Nothing picked: every defect survives.
     pub(super) fn untouched(instance: &Instance) -> Self {
@@ -134,6 +142,25 @@ impl Residuals {
         }
         self.touched[family as usize] = true;
         gain
+    }
+
+    /// What picking a candidate will change.
+    pub(super) fn save(&self, instance: &Instance, candidate: u32) -> Saved {
+        let left = instance.rows_of(candidate).iter().map(|row| self.left[row.region() as usize]).collect();
+        let family = instance.family_of(candidate) as usize;
+        Saved { left, family: self.touched.get(family).map(|&touched| (touched, self.rankings[family].clone())) }
+    }
+
+    /// Takes back the last pick, before which this was saved.
+    pub(super) fn undo(&mut self, instance: &Instance, candidate: u32, saved: Saved) {
+        for (row, left) in instance.rows_of(candidate).iter().zip(saved.left) {
+            self.left[row.region() as usize] = left;
+        }
+        if let Some((touched, rankings)) = saved.family {
+            let family = instance.family_of(candidate) as usize;
+            self.touched[family] = touched;
+            self.rankings[family] = rankings;
+        }
     }
 
     /// How far the residual of a row's region falls under a member of a family.
@@ -246,6 +273,22 @@ mod tests {
             let level = Level(level);
             let exact = (u128::from(left) * u128::from(level.survival())) >> 32;
             prop_assert_eq!(u128::from(left - drop_up(left, level.detection())), exact);
+        }
+
+        #[test]
+        fn what_is_undone_was_never_picked(levels in prop::collection::vec([any::<u8>(); 2], 2..9), one: prop::sample::Index) {
+            let rows = levels.iter().flat_map(|&[a, b]| [Row::new(0, Level(a)), Row::new(1, Level(b))]).collect();
+            let (n, ends) = (levels.len(), (0..=levels.len() as u32).map(|i| 2 * i).collect());
+            let plain = Instance::new(vec![1 << 30, 1 << 29], vec![1; n], ends, rows).unwrap();
+            let instance = plain.with_families((0..n as u32).map(|i| i % 3).collect()).unwrap();
+            let mut residuals = Residuals::untouched(&instance);
+            (1..n as u32).for_each(|i| _ = residuals.pick(&instance, i));
+            let gains = |residuals: &Residuals| (0..n as u32).map(|i| residuals.gain(&instance, i)).collect::<Vec<_>>();
+            let (before, one) = (gains(&residuals), one.index(n) as u32);
+            let saved = residuals.save(&instance, one);
+            residuals.pick(&instance, one);
+            residuals.undo(&instance, one, saved);
+            prop_assert_eq!(gains(&residuals), before);
         }
 
         #[test]

@@ -1,34 +1,48 @@
 //! The result: what was picked, what it is worth, and what no choice could have exceeded.
 
-use std::mem;
-
-use super::bound::{self, Reach};
+use super::Terms;
+use super::bound::{Reach, Relaxed};
+use super::greedy::Walk;
 use super::instance::Instance;
+use super::level::CHANCE_ONE;
 use super::objective::{Residuals, as_fraction};
+
+/// Why a candidate was picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It was asked for, before all others.
+    First,
+    /// Its gain for its cost was the best.
+    Chosen,
+    /// It only fills the budget.
+    Background,
+}
 
 /// One picked candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
     /// The candidate, a position in its instance.
     pub candidate: u32,
+    /// Why it was picked.
+    pub reason: Reason,
+    /// The worker that runs it, below [`super::Options::workers`].
+    pub worker: u32,
     /// What it added to the utility when it was picked, in units of 1 / [`super::UTILITY_ONE`].
     pub gain: u64,
-    /// The cost of all picks up to this one, start and set-ups included, in microseconds.
+    /// The makespan of all picks up to this one, each on its worker, start and set-ups included, in microseconds.
     pub cumulative_cost_us: u64,
     /// The utility of all picks up to this one: the sum of their gains, exactly.
     pub cumulative_utility: u64,
-    /// Whether it only fills the budget.
-    pub background: bool,
 }
 
 /// What was selected. Utilities are in units of 1 / [`super::UTILITY_ONE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// The picks, in the order of picking: first what matters, then what fills.
+    /// The picks, in the order of picking: first what was asked for, then what matters, then what fills.
     pub picks: Vec<Pick>,
     /// The utility of all picks.
     pub utility: u64,
-    /// No choice within the budget has a greater utility.
+    /// No choice within the budget that holds the picks asked for has a greater utility.
     pub upper_bound: u64,
     /// The chance that the defect of each region survives the picks, in units of 1 / [`super::CHANCE_ONE`].
     pub residuals: Vec<u64>,
@@ -39,7 +53,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The cost of all picks in microseconds, start and set-ups included; 0 where nothing is picked.
+    /// The makespan of all picks in microseconds, start and set-ups included; 0 where nothing is picked.
     pub fn cost_us(&self) -> u64 {
         self.picks.last().map_or(0, |last| last.cumulative_cost_us)
     }
@@ -49,36 +63,50 @@ impl Selection {
         if self.upper_bound == 0 { 1.0 } else { as_fraction(self.utility) / as_fraction(self.upper_bound) }
     }
 
-    /// Replays `picks`, of which those from `foreground` on fill the budget, which is what the start leaves.
-    pub(super) fn new(
-        instance: &Instance,
-        (budget_us, startup_us): (u64, u64),
-        picks: &[u32],
-        foreground: usize,
-        reach: &Reach,
-        evaluations: u64,
-    ) -> Self {
+    /// The utility as a share of what all candidates together reach: the chance that a pick fails if the change broke
+    /// something that a candidate can see. 1 where none can see anything.
+    pub fn confidence(&self) -> f64 {
+        confidence(self.utility, self.reachable)
+    }
+
+    /// Nothing picked, for there is no time to start a session.
+    pub(super) fn nothing_fits(instance: &Instance) -> Self {
+        let terms = Terms { budget_us: 0, startup_us: 0, workers: 1 };
+        let reach = Relaxed::new(instance, terms, &[]).reach().nothing_fits();
+        let residuals = vec![CHANCE_ONE; instance.weights().len()];
+        Self { picks: Vec::new(), utility: 0, upper_bound: 0, residuals, reachable: reach.all, evaluations: 0 }
+    }
+
+    /// Replays the picks of `walk`, of which those from `foreground` on fill the budget.
+    pub(super) fn new(walk: &Walk<'_>, terms: Terms, foreground: usize, relaxed: &Relaxed<'_>, reach: &Reach) -> Self {
+        let instance = walk.instance();
         let mut residuals = Residuals::untouched(instance);
-        let mut open = vec![false; instance.group_count()];
-        let (mut cumulative_cost_us, mut cumulative_utility) = (startup_us, 0);
-        let replay = |(order, &candidate): (usize, &u32)| {
+        let mut cumulative_utility = 0;
+        let makespans_us = walk.schedule().makespans_us(walk.picks());
+        let replay = |(at, (&candidate, makespan_us)): (usize, (&u32, u64))| {
             let gain = residuals.pick(instance, candidate);
-            let closed =
-                open.get_mut(instance.group_of(candidate) as usize).is_some_and(|open| !mem::replace(open, true));
-            cumulative_cost_us +=
-                if closed { instance.cost_alone_us(candidate) } else { instance.costs_us()[candidate as usize] };
             cumulative_utility += gain;
-            Pick { candidate, gain, cumulative_cost_us, cumulative_utility, background: order >= foreground }
+            let reason = match at {
+                at if at < walk.first() => Reason::First,
+                at if at < foreground => Reason::Chosen,
+                _ => Reason::Background,
+            };
+            let (worker, cumulative_cost_us) = (walk.schedule().workers()[at], terms.startup_us + makespan_us);
+            Pick { candidate, reason, worker, gain, cumulative_cost_us, cumulative_utility }
         };
-        let picks: Vec<Pick> = picks.iter().enumerate().map(replay).collect();
-        let upper_bound = bound::upper_bound(instance, budget_us, &picks, reach);
+        let picks: Vec<Pick> = walk.picks().iter().zip(makespans_us).enumerate().map(replay).collect();
         Self {
             picks,
             utility: cumulative_utility,
-            upper_bound,
+            upper_bound: relaxed.upper_bound(walk.picks(), cumulative_utility, reach),
             residuals: residuals.into_inner(),
             reachable: reach.all,
-            evaluations,
+            evaluations: walk.evaluations(),
         }
     }
+}
+
+/// A utility as a share of what can be reached; a rounded-up utility is no more than all of it.
+pub fn confidence(utility: u64, reachable: u64) -> f64 {
+    if reachable == 0 { 1.0 } else { (as_fraction(utility) / as_fraction(reachable)).min(1.0) }
 }

@@ -70,13 +70,17 @@ impl Tier {
             if cut.is_some_and(|cut| entry < *cut) {
                 return;
             }
-            if !walk.is_offered(entry.candidate) || walk.cost_now_us(entry.candidate) != entry.cost_us {
+            if !walk.is_offered(entry.candidate) || walk.price_us(entry.candidate) != entry.price_us {
                 // Its group was opened, and its run is in the heap anew.
                 self.heap.pop();
                 self.push_waiting(&best);
-            } else if !walk.fits(entry.cost_us) || entry.gain < negligible {
+            } else if entry.gain < negligible || (walk.prices_are_costs() && !walk.fits(entry.candidate)) {
                 // Its twins, and the runs behind it, cost no less and gain no more.
                 self.heap.pop();
+            } else if !walk.fits(entry.candidate) {
+                // Its twins do not fit either, but a run behind it may, on a worker where its own group is open.
+                self.heap.pop();
+                self.push_waiting(&best);
             } else if herald && walk.is_touched(entry.candidate) {
                 self.replace_best(Front { herald: false, ..best });
                 self.push_waiting(&best);
@@ -137,7 +141,7 @@ fn queue_in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>, queue: &mut Vec<Entry
         let candidate = entry.candidate;
         (walk.is_touched(candidate), instance.family_of(candidate), instance.group_of(candidate))
     };
-    let by_cost = |entry: &Entry| (entry.cost_us, entry.candidate);
+    let by_cost = |entry: &Entry| (entry.price_us, entry.candidate);
     entries.sort_unstable_by(|a, b| {
         let by_rows = rows_of(a).cmp(rows_of(b));
         by_rows.then_with(|| family_of(a).cmp(&family_of(b))).then_with(|| by_cost(a).cmp(&by_cost(b)))

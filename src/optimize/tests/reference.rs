@@ -44,6 +44,31 @@ fn exact_optimum(instance: &Instance, budget_us: u64) -> f64 {
         .fold(0.0, f64::max)
 }
 
+/// Cost-benefit greedy from its definition, for one worker: sets, one budget, nothing kept from pick to pick.
+pub(super) fn cost_benefit_greedy(instance: &Instance, budget_us: u64) -> Vec<u32> {
+    let mut picks: Vec<u32> = Vec::new();
+    loop {
+        let cost_us = cost_of(instance, picks.iter().copied());
+        let utility = utility_of(instance, picks.iter().copied());
+        let with = |one: u32| picks.iter().copied().chain([one]);
+        let others = (0..u32::try_from(instance.len()).unwrap()).filter(|one| !picks.contains(one));
+        let offers = others.filter_map(|one| {
+            let adds_us = cost_of(instance, with(one)) - cost_us;
+            let gain = utility_of(instance, with(one)) - utility;
+            (gain > 0 && cost_us + adds_us <= u128::from(budget_us)).then_some((gain, adds_us, one))
+        });
+        let floored = |cost_us: u128| cost_us.max(u128::from(COST_FLOOR_US));
+        let best = offers.max_by(|a, b| {
+            let ratios = (u128::from(a.0) * floored(b.1)).cmp(&(u128::from(b.0) * floored(a.1)));
+            ratios.then(a.0.cmp(&b.0)).then(b.1.cmp(&a.1)).then(b.2.cmp(&a.2))
+        });
+        let Some((.., one)) = best else {
+            return picks;
+        };
+        picks.push(one);
+    }
+}
+
 proptest! {
     #[test]
     fn the_objective_is_monotone_and_submodular(
