@@ -27,10 +27,10 @@
 
 use std::mem;
 
-use super::Terms;
 use super::instance::{Instance, NO_GROUP};
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, Rounding, SLOPE_ONE, UTILITY_ONE};
+use super::problem::Terms;
 
 /// A bound within 2^-10 of the utility, a thousandth, is tight: the passes for another are not worth their time.
 const TIGHT_SHIFT: u32 = 10;
@@ -42,7 +42,7 @@ pub(super) struct Reach {
     /// The utility of all candidates that fit.
     pub(super) fitting: u64,
     /// By how much the fixed-point utility of candidates that fit can exceed its exact value.
-    slack: u64,
+    pub(super) slack: u64,
 }
 
 impl Reach {
@@ -59,6 +59,8 @@ pub(super) struct Relaxed<'a> {
     first: Vec<u32>,
     /// The groups that they open.
     open: Vec<bool>,
+    /// What they cost, each set-up once, in microseconds.
+    spent_us: u128,
     /// What all workers together have left, in microseconds.
     capacity_us: u128,
     /// What a candidate may cost, its set-up included unless `first_is_beside` and its group is open.
@@ -85,7 +87,7 @@ impl<'a> Relaxed<'a> {
         let alone_us = if first_is_beside { left_us } else { terms.budget_us };
         let mut first = first.to_vec();
         first.sort_unstable();
-        Self { instance, first, open, capacity_us, alone_us, first_is_beside }
+        Self { instance, first, open, spent_us, capacity_us, alone_us, first_is_beside }
     }
 
     /// Whether a candidate fits beside the first picks, or is one of them.
@@ -147,6 +149,23 @@ impl<'a> Relaxed<'a> {
         u64::try_from(bound).expect("the total of all weights is a u64")
     }
 
+    /// What any selection that holds the first picks and reaches a utility of `needed` takes of all workers at least, in
+    /// microseconds: the greatest of the bounds by the tangents at `points`, which hold the first picks too, and by the gains
+    /// beside those; `None` where none reaches it. O(rows log rows) a point.
+    pub(super) fn cost_at_least_us(&self, points: &[&[u32]], needed: u64, reach: &Reach) -> Option<u128> {
+        // What reaches it in fixed point reaches a little less exactly.
+        let needed = needed.saturating_sub(reach.slack);
+        let (reached, items) = self.marginal_items(&self.first);
+        let mut least_us = fractional_cover(items, u128::from(needed.saturating_sub(reached)))?;
+        for picks in points {
+            let Tangent { reached, displaced, kept, items } = self.tangent_at(picks);
+            let missing = u128::from(needed.saturating_sub(reached)) / SLOPE_UNIT;
+            let spare = kept + u128::from(reached.saturating_sub(needed)).div_ceil(SLOPE_UNIT);
+            least_us = least_us.max(fractional_cover(items, (displaced + missing).saturating_sub(spare))?);
+        }
+        Some(self.spent_us + least_us)
+    }
+
     /// The bound by the marginal gains at `picks`, the first among them, of all candidates that are not.
     fn marginal(&self, picks: &[u32]) -> u128 {
         let (reached, mut items) = self.marginal_items(picks);
@@ -167,24 +186,27 @@ impl<'a> Relaxed<'a> {
 
     /// The bound by the tangent at all picks.
     fn tangent(&self, picks: &[u32]) -> u128 {
-        let (reached, displaced, mut items) = self.tangent_items(picks);
+        let Tangent { reached, displaced, kept, mut items } = self.tangent_at(picks);
         let others = fractional_knapsack(&mut items, self.capacity_us);
-        u128::from(reached) + SLOPE_UNIT * others.saturating_sub(displaced)
+        u128::from(reached) + SLOPE_UNIT * (kept + others).saturating_sub(displaced)
     }
 
-    /// A utility that is at least that of `picks`, the slopes that further candidates have to outweigh, and their slopes.
+    /// The tangent at `picks`, the first among them.
     ///
-    /// Residuals rounded down are as good as any: they lie at or below exp(-x) of the picks' signals x, so that -ln r is
-    /// at least x. The first picks keep their slopes whatever is picked.
-    fn tangent_items(&self, picks: &[u32]) -> (u64, u128, Vec<Item>) {
+    /// Residuals rounded down are as good as any: they lie at or below exp(-x) of the picks' signals x, so that -ln r is at
+    /// least x.
+    fn tangent_at(&self, picks: &[u32]) -> Tangent {
         let mut residuals = Residuals::untouched(self.instance);
         for &pick in picks {
             residuals.pick_rounded(self.instance, pick, Rounding::Down);
         }
-        let items = self.items(&self.first, |candidate| residuals.slope(self.instance, candidate));
-        let displaced = residuals.slope_of_picks(self.instance, picks.iter().copied());
-        let kept: u128 = self.first.iter().map(|&first| u128::from(residuals.slope(self.instance, first))).sum();
-        (residuals.utility(self.instance), displaced.saturating_sub(kept), items)
+        let slope_of = |candidate| residuals.slope(self.instance, candidate);
+        Tangent {
+            reached: residuals.utility(self.instance),
+            displaced: residuals.slope_of_picks(self.instance, picks.iter().copied()),
+            kept: self.first.iter().map(|&first| u128::from(slope_of(first))).sum(),
+            items: self.items(&self.first, slope_of),
+        }
     }
 
     /// All candidates but `without` that fit and gain something, each at its relaxed cost.
@@ -207,6 +229,17 @@ impl<'a> Relaxed<'a> {
         spread_setups(self.instance, &mut items, &group_of);
         items
     }
+}
+
+/// Slopes at some picks, in units of 1 / [`SLOPE_ONE`].
+struct Tangent {
+    /// A utility that is at least that of the picks.
+    reached: u64,
+    /// The slopes of the picks, of which those asked for first are `kept` whatever is picked.
+    displaced: u128,
+    kept: u128,
+    /// The slopes of all others that fit, and of the picks that were not asked for.
+    items: Vec<Item>,
 }
 
 /// What a unit of slope is in units of utility.
@@ -258,4 +291,23 @@ pub(super) fn fractional_knapsack(mut items: &mut [Item], budget_us: u128) -> u1
     };
     let (gain, cost_us) = (u128::from(last.gain), u128::from(last.cost_us));
     whole + if cost_us <= left_us { gain } else { (gain * left_us).div_ceil(cost_us) }
+}
+
+/// The least cost of a sum of gains if items could be cut, rounded up; `None` where all of them are not enough.
+///
+/// Items count whole in the order of gain per cost until they are enough, and the last in part. O(items log items).
+fn fractional_cover(mut items: Vec<Item>, needed: u128) -> Option<u128> {
+    items.sort_unstable_by(|a, b| {
+        (u128::from(b.gain) * u128::from(a.cost_us)).cmp(&(u128::from(a.gain) * u128::from(b.cost_us)))
+    });
+    let (mut missing, mut whole_us) = (needed, 0);
+    for item in items {
+        let (gain, cost_us) = (u128::from(item.gain), u128::from(item.cost_us));
+        if gain >= missing {
+            return Some(whole_us + (cost_us * missing).div_ceil(gain));
+        }
+        missing -= gain;
+        whole_us += cost_us;
+    }
+    (missing == 0).then_some(whole_us)
 }

@@ -37,6 +37,9 @@ const GROWTH_ONE: u64 = SIGNAL_ONE << LAST;
 /// less than 2^-28, and the ranks of a family add up to less than two of that, 32 units; the rest is far below one.
 const MARGIN: u32 = 40;
 
+/// What a further member of a family gives away of a residual at most, in units of 2^-32: the margin, and its error.
+pub(super) const GIVEN_AWAY: u64 = 2 * MARGIN as u64;
+
 /// The signals of a family's picked members on one region, greatest first, then none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ranking([Level; RANKS]);

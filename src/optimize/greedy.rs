@@ -84,7 +84,21 @@ impl PartialEq for Entry {
 
 impl Eq for Entry {}
 
+/// What is picked for: to reach a utility, and then nothing more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal {
+    pub(super) needed: u64,
+    /// Whether a gain counts no more than what is missing.
+    pub(super) truncated: bool,
+}
+
+impl Goal {
+    /// To reach the most that can be.
+    const MOST: Self = Self { needed: u64::MAX, truncated: false };
+}
+
 /// A selection being made: what is picked, what is left of the budget and of each region's defect.
+#[derive(Clone)]
 pub(super) struct Walk<'a> {
     instance: &'a Instance,
     residuals: Residuals,
@@ -95,6 +109,9 @@ pub(super) struct Walk<'a> {
     openings_us: Option<Vec<u64>>,
     /// Whether each candidate can be picked.
     offered: Vec<bool>,
+    goal: Goal,
+    /// What is missing to the goal.
+    missing: u64,
     picks: Vec<u32>,
     /// How many picks were not chosen, but asked for.
     first: usize,
@@ -112,6 +129,8 @@ impl<'a> Walk<'a> {
             schedule: Schedule::new(instance, budget_us, workers),
             openings_us: None,
             offered: vec![false; instance.len()],
+            goal: Goal::MOST,
+            missing: Goal::MOST.needed,
             picks: Vec::new(),
             first: 0,
             evaluations: 0,
@@ -152,6 +171,20 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The same walk with this goal.
+    pub(super) fn towards(mut self, goal: Goal) -> Self {
+        (self.goal, self.missing) = (goal, goal.needed.saturating_sub(self.utility()));
+        self
+    }
+
+    /// The first picks and then these, which were picked before.
+    pub(super) fn with_choice(mut self, chosen: &[u32]) -> Self {
+        self.picks.truncate(self.first);
+        self.picks.extend_from_slice(chosen);
+        self.restart(usize::MAX);
+        self
+    }
+
     /// The same picks on more workers: what fits one fits several.
     pub(super) fn on_workers(mut self, workers: usize) -> Self {
         self.workers = workers;
@@ -175,6 +208,7 @@ impl<'a> Walk<'a> {
     /// Keeps the picks and their cost, but takes every region for unchecked again.
     pub(super) fn forget_gains(&mut self) {
         self.residuals.reset();
+        self.missing = self.goal.needed;
     }
 
     /// Scores all candidates that fit and gain anything; of these, the best `keep` where it is given.
@@ -197,7 +231,8 @@ impl<'a> Walk<'a> {
 
     /// Picks a candidate that fits; returns the group that it opens.
     pub(super) fn take(&mut self, candidate: u32) -> Option<u32> {
-        self.residuals.pick(self.instance, candidate);
+        let gain = self.residuals.pick(self.instance, candidate);
+        self.missing = self.missing.saturating_sub(gain);
         self.offered[candidate as usize] = false;
         self.picks.push(candidate);
         self.schedule.add(candidate)
@@ -255,9 +290,10 @@ impl<'a> Walk<'a> {
         rest.map(|entry| entry.priced(self.price_us(entry.candidate))).collect()
     }
 
-    /// Whether a candidate fits in what is left of the budget: if not, nor does it after further picks.
+    /// Whether anything is missing and a candidate fits in what is left of the budget: if not, nor does it after further
+    /// picks.
     pub(super) fn fits(&self, candidate: u32) -> bool {
-        self.schedule.fits(candidate)
+        self.missing > 0 && self.schedule.fits(candidate)
     }
 
     /// The picks so far, in order.
@@ -325,7 +361,8 @@ impl<'a> Walk<'a> {
 
     fn evaluate(&mut self, candidate: u32) -> u64 {
         self.evaluations += 1;
-        self.residuals.gain(self.instance, candidate)
+        let gain = self.residuals.gain(self.instance, candidate);
+        if self.goal.truncated { gain.min(self.missing) } else { gain }
     }
 
     /// Whether an entry's gain is that of picking it now.

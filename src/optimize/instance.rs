@@ -6,6 +6,7 @@
 use thiserror::Error;
 
 use super::Level;
+use super::objective::Residuals;
 
 /// The weight 1 in fixed point: what the weights of all regions together may not exceed.
 pub const WEIGHT_ONE: u32 = 1 << 31;
@@ -290,6 +291,12 @@ impl Instance {
     /// How many families of two or more there are.
     pub(super) fn family_count(&self) -> u32 {
         self.family_count
+    }
+
+    /// The utility of candidates picked in this order.
+    pub(super) fn utility_of(&self, candidates: impl Iterator<Item = u32>) -> u64 {
+        let mut residuals = Residuals::untouched(self);
+        candidates.map(|candidate| residuals.pick(self, candidate)).sum()
     }
 
     fn check_rows(&self) -> Result<(), InstanceError> {

@@ -28,6 +28,8 @@
 
 mod bound;
 mod completion;
+mod cover;
+mod exact;
 mod family;
 mod fill;
 mod greedy;
@@ -35,13 +37,17 @@ mod instance;
 mod level;
 mod objective;
 mod opening;
+mod problem;
 mod schedule;
 mod selection;
 mod tier;
+mod ways;
 
-use bound::Relaxed;
-use greedy::{Entry, Evaluation, Walk};
+use greedy::Evaluation;
+use problem::Problem;
 
+pub use cover::{Cover, SHARE_ONE, Verdict, fixed_share};
+pub use exact::{EXACT_CANDIDATES, EXACT_NODES, ExactError};
 pub use greedy::COST_FLOOR_US;
 pub use instance::{Instance, InstanceError, MAX_REGIONS, NO_FAMILY, Row, WEIGHT_ONE, fixed_weights};
 pub use level::{CHANCE_ONE, Level};
@@ -54,9 +60,6 @@ pub use selection::{Pick, Reason, Selection, confidence};
 /// any test, so ten seconds hold at most 10,000 of them, and what is left out is at most 1 % of the reach even if
 /// nothing else were to be run. The best candidate is never negligible, however many share the reach.
 pub const NEGLIGIBLE_SHIFT: u32 = 20;
-
-/// How often the picks of several workers are packed to make room; bounds the work where each time a little is found.
-const PACKINGS: usize = 16;
 
 /// What may be spent, and on what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,29 +100,13 @@ impl Default for Options {
     }
 }
 
-/// What the options come to for an instance.
-#[derive(Clone, Copy, Debug)]
-struct Terms {
-    /// What the start leaves of the budget.
-    budget_us: u64,
-    startup_us: u64,
-    /// At least one, and no more than there are candidates: others would have nothing to run.
-    workers: usize,
-}
-
-impl Terms {
-    /// `None` where the budget does not start a session.
-    fn of(instance: &Instance, options: &Options) -> Option<Self> {
-        let budget_us = options.budget_us.unwrap_or(u64::MAX).checked_sub(options.startup_us)?;
-        let workers = options.workers.min(instance.len()).max(1);
-        Some(Self { budget_us, startup_us: options.startup_us, workers })
-    }
-}
-
 /// Selects candidates of `instance` by lazy greedy.
 ///
 /// O(rows) for the first scores and the certificate; after that, lazy evaluation touches few candidates a pick, though
 /// in the worst case every one.
+///
+/// # Panics
+/// When the options name a candidate that `instance` does not have.
 pub fn select(instance: &Instance, options: &Options) -> Selection {
     select_by(instance, options, greedy::lazy)
 }
@@ -127,102 +114,44 @@ pub fn select(instance: &Instance, options: &Options) -> Selection {
 /// Selects as [`select`] does, computing every gain anew for each pick: what lazy evaluation is checked against.
 ///
 /// O(rows) a pick.
+///
+/// # Panics
+/// When the options name a candidate that `instance` does not have.
 pub fn select_plain(instance: &Instance, options: &Options) -> Selection {
     select_by(instance, options, greedy::plain)
 }
 
 fn select_by(instance: &Instance, options: &Options, evaluation: Evaluation) -> Selection {
-    let Some(terms) = Terms::of(instance, options) else {
+    let Some(problem) = Problem::begin(instance, options) else {
         return Selection::nothing_fits(instance);
     };
-    let mut start = Walk::new(instance, terms.budget_us, terms.workers);
-    let pool = start.score_all(options.candidates);
-    start.take_first(&options.first, options.first_budget_us.unwrap_or(u64::MAX));
-    let relaxed = Relaxed::new(instance, terms, start.picks());
-    let reach = relaxed.reach();
-    let fresh = if start.picks().is_empty() { pool.clone() } else { start.refreshed(&pool) };
-    let greatest_gain = fresh.iter().map(|entry| entry.gain).max().unwrap_or(1);
-    let greedy =
-        Greedy { pool: fresh, negligible: (reach.fitting >> NEGLIGIBLE_SHIFT).clamp(1, greatest_gain), evaluation };
-    let mut walk = greedy.best(&start);
-    let foreground = walk.picks().len();
-    if options.fill {
-        fill::fill(&mut walk, pool, greedy.negligible, evaluation);
-    }
-    fill::in_order(&mut walk, &options.last);
-    walk.even_out();
-    Selection::new(&walk, terms, foreground, &relaxed, &reach)
+    problem.finish(ways::best(&problem, evaluation), options, evaluation)
 }
 
-/// What is chosen among after the first picks, and how.
-struct Greedy {
-    /// Candidates with their gains after the first picks.
-    pool: Vec<Entry>,
-    negligible: u64,
-    evaluation: Evaluation,
+/// Selects the best of all choices on these options: of equal ones the cheapest, then the first.
+///
+/// Looks at [`EXACT_NODES`] partial choices at most, each in O(rows). What is asked for first is not searched for, nor is what
+/// fills.
+///
+/// # Errors
+/// When there are more than [`EXACT_CANDIDATES`] candidates that fit, too many partial choices may lead, or there is more
+/// than one worker.
+///
+/// # Panics
+/// When the options name a candidate that `instance` does not have.
+pub fn select_exact(instance: &Instance, options: &Options) -> Result<Selection, ExactError> {
+    exact::select(instance, options)
 }
 
-impl Greedy {
-    /// The best of all ways to go on from `start`: with set-ups or opening prices, for all workers at once or as one
-    /// would choose. Of equals the first.
-    fn best<'a>(&self, start: &Walk<'a>) -> Walk<'a> {
-        let mut openings = vec![None];
-        openings.extend(opening::prices_us(start, &self.pool).map(Some));
-        let mut workers = vec![start.workers(), 1];
-        workers.dedup();
-        let ways = workers.iter().flat_map(|&workers| openings.iter().map(move |openings| (workers, openings.clone())));
-        let walks = ways.filter_map(|(workers, openings_us)| start.begin_again(workers, openings_us));
-        let mut best: Option<Walk<'_>> = None;
-        let mut evaluations = start.evaluations();
-        for begun in walks {
-            let walk = self.spread(self.greedy_max(begun), start.workers());
-            evaluations += walk.evaluations();
-            if best.as_ref().is_none_or(|best| walk.utility() > best.utility()) {
-                best = Some(walk);
-            }
-        }
-        let mut best = best.expect("the first picks fit the workers that they were picked for");
-        best.count_evaluations(evaluations - best.evaluations());
-        best
-    }
-
-    /// Greedy, or the best completion of one of its prefixes.
-    fn greedy_max<'a>(&self, mut walk: Walk<'a>) -> Walk<'a> {
-        let pool: Vec<Entry> = self.pool.iter().filter(|entry| walk.fits(entry.candidate)).copied().collect();
-        self.go_on(&mut walk);
-        if let Some(completion) = completion::best(&mut walk, &pool) {
-            walk.restart(completion.prefix);
-            walk.take(completion.candidate);
-            // What it leaves of the budget is spent as before.
-            self.go_on(&mut walk);
-        }
-        walk
-    }
-
-    /// Goes on with all workers, and again as often as packing makes room.
-    fn spread<'a>(&self, mut walk: Walk<'a>, workers: usize) -> Walk<'a> {
-        if walk.workers() < workers {
-            walk = walk.on_workers(workers);
-            self.go_on(&mut walk);
-        }
-        for _ in 0..PACKINGS {
-            let picks = walk.picks().len();
-            if workers == 1 || !walk.pack() {
-                break;
-            }
-            self.go_on(&mut walk);
-            if walk.picks().len() == picks {
-                break;
-            }
-        }
-        walk
-    }
-
-    /// Picks from what is left of the pool.
-    fn go_on(&self, walk: &mut Walk<'_>) {
-        let rest = walk.without_picks(&self.pool);
-        (self.evaluation)(walk, rest, self.negligible);
-    }
+/// Finds a cheap selection that reaches `share` of what all candidates could reach together, in units of 1 /
+/// [`SHARE_ONE`], within the budget if there is one, and what no such selection is cheaper than.
+///
+/// What is asked for first is part of it; nothing fills it. O(rows log rows), and once more if the budget binds.
+///
+/// # Panics
+/// When the options name a candidate that `instance` does not have.
+pub fn cover(instance: &Instance, options: &Options, share: u64) -> Cover {
+    cover::cover(instance, options, share)
 }
 
 #[cfg(test)]

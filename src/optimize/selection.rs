@@ -1,11 +1,11 @@
 //! The result: what was picked, what it is worth, and what no choice could have exceeded.
 
-use super::Terms;
 use super::bound::{Reach, Relaxed};
 use super::greedy::Walk;
 use super::instance::Instance;
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, as_fraction};
+use super::problem::Terms;
 
 /// Why a candidate was picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod cover;
 mod demands;
+mod exact;
 mod reference;
 mod workers;
 
@@ -24,8 +26,8 @@ fn within(budget_us: u64) -> Options {
     Options { budget_us: Some(budget_us), ..Options::default() }
 }
 
-fn terms(budget_us: u64, workers: usize) -> Terms {
-    Terms { budget_us, startup_us: 0, workers }
+fn terms(budget_us: u64, workers: usize) -> problem::Terms {
+    problem::Terms { budget_us, startup_us: 0, workers }
 }
 
 fn picked(selection: &Selection) -> Vec<u32> {
@@ -377,7 +379,7 @@ proptest! {
         instance in instances(30, 0), budget_us in 0..100_000u64, which: prop::sample::Index, level in 1..=u8::MAX
     ) {
         let bound = |instance: &Instance| {
-            let relaxed = Relaxed::new(instance, terms(budget_us, 1), &[]);
+            let relaxed = bound::Relaxed::new(instance, terms(budget_us, 1), &[]);
             relaxed.upper_bound(&[], 0, &relaxed.reach())
         };
         let richer = with_a_row_more(&instance, which, level);
