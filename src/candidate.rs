@@ -34,11 +34,13 @@ pub enum CandidateError {
 /// tests has, and a few bytes of a crafted model may claim as many for each line.
 const SIGNALS_MOST: usize = 1 << 27;
 
-/// The candidates of a change, ascending by test.
+/// The candidates of a change, ascending by test, and then those that are none: tests without a signal, to fill with.
 #[derive(Debug)]
 pub struct Candidates {
     /// The test at each position of the instance.
     pub tests: Vec<TestId>,
+    /// How many of them have a signal; the others follow.
+    pub with_signal: usize,
     /// Rows by region of the change, costs, weights, families, set-up.
     pub instance: Instance,
     /// The family of each test.
@@ -210,7 +212,7 @@ impl Gathering {
         let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
         let instance =
             Instance::new(fixed_weights(&self.weights), costs, starts, rows)?.with_families(families.clone())?;
-        Ok(Candidates { tests, instance, families, files: None })
+        Ok(Candidates { with_signal: tests.len(), tests, instance, families, files: None })
     }
 }
 
@@ -253,6 +255,7 @@ impl Candidates {
     pub fn without(self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
         let (mut tests, mut families, mut costs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut starts, mut rows, mut file_of) = (vec![0], Vec::new(), Vec::new());
+        let with_signal = self.tests[..self.with_signal].iter().filter(|test| !gone.contains(test)).count();
         for (candidate, &test) in (0u32..).zip(&self.tests) {
             let at = candidate as usize;
             if !gone.contains(&test) {
@@ -266,11 +269,47 @@ impl Candidates {
         }
         let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
         let instance = instance.with_families(families.clone())?;
-        let left = Self { tests, instance, families, files: None };
+        let left = Self { tests, with_signal, instance, families, files: None };
         match self.files {
             Some((_, setup_us)) => left.with_files(file_of, setup_us),
             None => Ok(left),
         }
+    }
+
+    /// These, and the tests of `others` that are not among them, each with its cost in microseconds: without a signal and
+    /// in their order.
+    ///
+    /// To be called before files are charged.
+    ///
+    /// # Errors
+    /// Never for what [`gather`] gave.
+    pub fn and(self, others: &[(TestId, u64)]) -> Result<Self, CandidateError> {
+        let (mut tests, mut families, mut costs) = (self.tests, self.families, self.instance.costs_us().to_vec());
+        let with_signal = self.with_signal;
+        let further = others.iter().filter(|(test, _)| tests[..with_signal].binary_search(test).is_err());
+        let further: Vec<(TestId, u64)> = further.copied().collect();
+        let rows = self.instance.rows().to_vec();
+        let row_counts = (0u32..).take(tests.len()).map(|candidate| self.instance.rows_of(candidate).len());
+        let mut starts = vec![0];
+        starts.extend(row_counts.scan(0, |end, rows| {
+            *end += rows;
+            Some(position(*end))
+        }));
+        for (test, cost_us) in further {
+            tests.push(test);
+            families.push(NO_FAMILY);
+            costs.push(cost_us);
+            starts.push(position(rows.len()));
+        }
+        let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
+        let instance = instance.with_families(families.clone())?;
+        Ok(Self { tests, with_signal, instance, families, files: None })
+    }
+
+    /// The positions of those of `order` that are here, in that order.
+    pub fn positions(&self, order: &[(TestId, u64)]) -> Vec<u32> {
+        let position_of: HashMap<TestId, u32> = self.tests.iter().copied().zip(0..).collect();
+        order.iter().filter_map(|(test, _)| position_of.get(test).copied()).collect()
     }
 
     /// Charges `per_file_us` for each file of tests that is opened. O(names of the candidates).
@@ -390,8 +429,8 @@ const NEAR: [f64; 2] = [8.0, 3.0];
 /// What is taken from a test's cost when nearness is weighed against it: measured, less than all of it.
 const COST_EXPONENT: f64 = 0.7;
 
-/// All tests that are not in `taken`, the nearest to the change first: by what they run of its functions and files, by
-/// words and names, against their cost. O(tests log tests): for filling a budget, never for a plain selection.
+/// All tests, the nearest to the change first: by what they run of its functions and files, by words and names, against
+/// their cost. O(tests log tests): for filling a budget, never for a plain selection.
 ///
 /// # Errors
 /// If a part of the model that is read is damaged.
@@ -399,7 +438,6 @@ pub fn nearest<D: AsRef<[u8]>>(
     index: &Index<D>,
     change: &Change,
     relevance: &Relevance,
-    taken: &HashSet<TestId>,
 ) -> Result<Vec<(TestId, u64)>, ModelError> {
     let mut views = Views { index, last: None };
     let mut near: [HashSet<TestId>; 2] = Default::default();
@@ -416,7 +454,7 @@ pub fn nearest<D: AsRef<[u8]>>(
         }
     }
     let mut tests = Vec::new();
-    for test in (0..index.root().tests).map(TestId).filter(|test| !taken.contains(test)) {
+    for test in (0..index.root().tests).map(TestId) {
         let nearness = near.iter().zip(NEAR).find(|(tests, _)| tests.contains(&test)).map_or(1.0, |(_, near)| near);
         let cost_us = index.cost_us(test)?;
         let cost = libm::pow(cost_us.max(COST_FLOOR_US) as f64, COST_EXPONENT);
@@ -488,9 +526,28 @@ mod tests {
     #[test]
     fn the_nearest_come_first() {
         with_change(|index, change| {
-            let nearest = nearest(index, change, &Relevance::default(), &HashSet::new()).unwrap();
+            let nearest = nearest(index, change, &Relevance::default()).unwrap();
             let order = names(index, nearest.iter().map(|&(test, _)| test));
             assert_eq!(order, ["function", "line", "file", "none", "other"]);
+        });
+    }
+
+    #[test]
+    fn tests_without_a_signal_follow_in_their_order() {
+        with_change(|index, change| {
+            let nearest = nearest(index, change, &Relevance::default()).unwrap();
+            let all = gather(index, change, &Relevance::default()).unwrap().and(&nearest).unwrap();
+            let all = all.charge_files(index, 7).unwrap();
+            let order = ["file", "line", "function", "none", "other"];
+            assert_eq!(
+                (names(index, all.tests.iter().copied()), all.with_signal),
+                (order.map(str::to_owned).to_vec(), 2)
+            );
+            assert_eq!(all.instance.costs_us(), [3000, 5000, 4000, 1000, 2000]);
+            assert!(all.instance.rows_of(4).is_empty() && !all.instance.rows_of(1).is_empty());
+            assert_eq!(all.positions(&nearest), [2, 1, 0, 3, 4]);
+            let left = all.without(&HashSet::from([nearest[0].0, nearest[2].0])).unwrap();
+            assert_eq!((left.with_signal, left.positions(&nearest)), (1, vec![0, 1, 2]));
         });
     }
 

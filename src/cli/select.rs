@@ -13,10 +13,10 @@ use super::units::{self, Budget, budget, seconds_of};
 use super::{DiffArgs, EmptyDiff, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::candidate::CandidateError;
 use crate::change::{Change, Mapping};
-use crate::choose::{self, Choice, Terms};
+use crate::choose::{self, Choice, ChoiceError, Terms};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::optimize::{self, Options, as_fraction};
+use crate::optimize::{self, Options, Pick, Reason, as_fraction};
 use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits};
 use crate::policy::Status;
 use crate::relevance::{Query, Relevance};
@@ -115,7 +115,7 @@ fn choose(
         fill: args.fill,
         ..Options::default()
     };
-    let terms = Terms { options, per_file_us: microseconds(args.per_file) };
+    let terms = Terms { options, per_file_us: microseconds(args.per_file), ..Terms::default() };
     let chosen = match tree {
         Some(tree) => {
             let mut current_id = |id: &str| tree.current_id(&model.index, id);
@@ -124,8 +124,9 @@ fn choose(
         None => choose::choose(&model.index, change, relevance, &terms, &mut |id| Ok(Some(id.to_owned()))),
     };
     chosen.map_err(|error| match error {
-        CandidateError::Model(error) => model.error(error),
-        error => Error::Candidates(error),
+        ChoiceError::Candidates(CandidateError::Model(error)) => model.error(error),
+        ChoiceError::Candidates(error) => Error::Candidates(error),
+        ChoiceError::Exact(error) => Error::Usage(error.to_string()),
     })
 }
 
@@ -199,8 +200,8 @@ impl Report<'_> {
             unreachable_risk: risk(as_fraction(selection.reachable)),
             unmapped: UnmappedPart::all(self.change, self.diff),
             regions: self.change.regions.len(),
-            candidates: self.choice.candidates.tests.len(),
-            impacted: self.choice.candidates.tests.len(),
+            candidates: self.choice.candidates.with_signal,
+            impacted: self.choice.candidates.with_signal,
             total: root.tests,
             dropped: self.choice.dropped,
             smallest_useful_s: (status == Status::NothingFits)
@@ -221,38 +222,20 @@ impl Report<'_> {
     fn tests(&self) -> Vec<ChosenTest> {
         let named = |id: &str| self.ids_from.as_ref().map_or_else(|| id.to_owned(), |here| here.id(id));
         let selection = &self.choice.selection;
-        let mut tests: Vec<ChosenTest> = selection
-            .picks
-            .iter()
-            .zip(&self.choice.named)
-            .map(|(pick, id)| {
-                let cost_us = self.choice.candidates.instance.costs_us()[pick.candidate as usize];
-                let gain = as_fraction(pick.gain);
-                ChosenTest {
-                    id: named(id),
-                    cost_s: seconds_of(cost_us),
-                    gain,
-                    score: gain / seconds_of(cost_us.max(optimize::COST_FLOOR_US)),
-                    cumulative_s: seconds_of(pick.cumulative_cost_us),
-                    cumulative_utility: as_fraction(pick.cumulative_utility),
-                    background: pick.reason == optimize::Reason::Background,
-                }
-            })
-            .collect();
-        let mut cumulative_us = selection.cost_us();
-        for (id, cost_us) in &self.choice.filled {
-            cumulative_us += cost_us;
-            tests.push(ChosenTest {
+        let chosen = |(pick, id): (&Pick, &String)| {
+            let cost_us = self.choice.candidates.instance.costs_us()[pick.candidate as usize];
+            let gain = as_fraction(pick.gain);
+            ChosenTest {
                 id: named(id),
-                cost_s: seconds_of(*cost_us),
-                gain: 0.0,
-                score: 0.0,
-                cumulative_s: seconds_of(cumulative_us),
-                cumulative_utility: as_fraction(selection.utility),
-                background: true,
-            });
-        }
-        tests
+                cost_s: seconds_of(cost_us),
+                gain,
+                score: gain / seconds_of(cost_us.max(optimize::COST_FLOOR_US)),
+                cumulative_s: seconds_of(pick.cumulative_cost_us),
+                cumulative_utility: as_fraction(pick.cumulative_utility),
+                background: pick.reason == Reason::Background,
+            }
+        };
+        selection.picks.iter().zip(&self.choice.named).map(chosen).collect()
     }
 
     /// The one line on standard error.

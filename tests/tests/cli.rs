@@ -933,6 +933,9 @@ fn set_up_is_charged_once_a_session_and_once_a_file() {
     assert_eq!(chosen("2.7", &["--per-file", "0.2"]).0, 1);
     assert_eq!(chosen("2.9", &["--per-file", "0.2"]), (2, 2.9));
     assert!(chosen("4", &["--per-file", "0.5", "--startup", "0.5", "--fill"]).1 <= 4.0);
+    // What fills shares the files that are open: 0.5, two files at 0.2, and all tests but the one of 8 s.
+    let filled = chosen("4.5", &["--per-file", "0.2", "--startup", "0.5", "--fill"]);
+    assert_eq!(filled, (4, 4.5));
 }
 
 /// Words rank tests before anything was recorded, and the answer says what it rests on.
