@@ -10,14 +10,14 @@ use super::find::FromCwd;
 use super::model_source::{FirstBuild, Model, open_or_build};
 use super::tree::Tree;
 use super::units::{self, Budget, budget, seconds_of};
-use super::{DiffArgs, EmptyDiff, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
+use super::{DiffArgs, EmptyDiff, IdFormat, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::candidate::CandidateError;
 use crate::change::{Change, Mapping};
-use crate::choose::{self, Choice, ChoiceError, Terms};
+use crate::choose::{self, Aim, Choice, ChoiceError, Terms};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::optimize::{self, Options, Pick, Reason, as_fraction};
-use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits};
+use crate::optimize::{self, Options, Pick, Reason, Verdict, as_fraction};
+use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted};
 use crate::policy::Status;
 use crate::relevance::{Query, Relevance};
 
@@ -25,8 +25,21 @@ use crate::relevance::{Query, Relevance};
 #[derive(Debug, Args)]
 pub(super) struct SelectArgs {
     /// The budget: `10`, `1.5`, `90s`, `2m`, or `20%` of the suite
-    #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget, allow_negative_numbers = true)]
-    budget: Budget,
+    #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget, allow_negative_numbers = true,
+          required_unless_present = "confidence")]
+    budget: Option<Budget>,
+    /// Choose the cheapest tests that reach this confidence, 0 to 1: if the change broke something a test can see, the
+    /// chance that one of these fails
+    #[arg(long, value_name = "SHARE", value_parser = units::confidence, allow_negative_numbers = true,
+          conflicts_with_all = ["fill", "strategy"])]
+    confidence: Option<f64>,
+    /// How many workers share the tests: the budget is when the last of them is done
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 1, value_parser = units::at_least_one,
+          allow_negative_numbers = true)]
+    workers: usize,
+    /// How to choose: `greedy`, or `exact` for the best of all choices among few tests
+    #[arg(long, value_enum, default_value_t = Strategy::Greedy)]
+    strategy: Strategy,
     /// Choose among the N best candidates after initial scoring
     #[arg(short = 'n', value_name = "N", value_parser = units::at_least_one, allow_negative_numbers = true)]
     candidates: Option<usize>,
@@ -41,6 +54,9 @@ pub(super) struct SelectArgs {
     /// Spend what is left of the budget on further tests, the nearest to the change first
     #[arg(long)]
     fill: bool,
+    /// Show what each further test brings: confidence over time, on stderr, or in the JSON
+    #[arg(long)]
+    curve: bool,
     /// What starting the runner costs in seconds, charged once
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = limit)]
     startup: f64,
@@ -64,6 +80,37 @@ pub(super) struct SelectArgs {
     empty_diff: EmptyDiff,
 }
 
+/// How tests are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Strategy {
+    Greedy,
+    Exact,
+}
+
+impl Strategy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Greedy => "greedy",
+            Self::Exact => "exact",
+        }
+    }
+}
+
+impl SelectArgs {
+    /// The budget in microseconds, if there is one, for a suite of this cost.
+    fn budget_us(&self, suite_us: u64) -> Option<u64> {
+        self.budget.map(|budget| budget.microseconds(suite_us))
+    }
+
+    fn aim(&self) -> Aim {
+        match (self.confidence, self.strategy) {
+            (Some(share), _) => Aim::Enough(optimize::fixed_share(share)),
+            (None, Strategy::Exact) => Aim::Best,
+            (None, Strategy::Greedy) => Aim::Most,
+        }
+    }
+}
+
 fn limit(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected seconds".to_owned())?;
     if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("expected 0 to 1e9 seconds".to_owned()) }
@@ -82,7 +129,7 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     let model = open_or_build(&place, first, &diff, args.verbosity.quiet)?;
     let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
     let change = Change::read(&model.index, &diff, mapping).map_err(|error| model.error(error))?;
-    let budget_us = args.budget.microseconds(model.index.root().total_cost_us);
+    let budget_us = args.budget_us(model.index.root().total_cost_us);
     let mut tree = match args.no_tree {
         true => None,
         false => Tree::of(&place, &model.index, &diff).map_err(|error| model.error(error))?,
@@ -91,7 +138,7 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     let query = Query::of(&diff, &change);
     let relevance = Relevance::score(&model.index, &query).map_err(|error| model.error(error))?;
     let choice = choose(args, &model, &change, &relevance, budget_us, tree.as_mut())?;
-    let report = Report { diff: &diff, model: &model, change: &change, choice: &choice, budget_us, ids_from };
+    let report = Report { args, diff: &diff, model: &model, change: &change, choice: &choice, budget_us, ids_from };
     let (report, mut line) = report.make(tree.as_ref());
     if let Some(hint) = args.output.root_hint(&place).filter(|_| !report.tests.is_empty()) {
         line.push_str(&format!("; {hint}"));
@@ -105,17 +152,18 @@ fn choose(
     model: &Model,
     change: &Change,
     relevance: &Relevance,
-    budget_us: u64,
+    budget_us: Option<u64>,
     tree: Option<&mut Tree>,
 ) -> Result<Choice, Error> {
     let options = Options {
-        budget_us: Some(budget_us),
+        budget_us,
         startup_us: microseconds(args.startup),
         candidates: args.candidates,
         fill: args.fill,
+        workers: args.workers,
         ..Options::default()
     };
-    let terms = Terms { options, per_file_us: microseconds(args.per_file), ..Terms::default() };
+    let terms = Terms { options, per_file_us: microseconds(args.per_file), aim: args.aim() };
     let chosen = match tree {
         Some(tree) => {
             let mut current_id = |id: &str| tree.current_id(&model.index, id);
@@ -138,11 +186,12 @@ fn microseconds(seconds: f64) -> u64 {
 
 /// Everything that the answer is made of.
 struct Report<'a> {
+    args: &'a SelectArgs,
     diff: &'a Diff<'a>,
     model: &'a Model,
     change: &'a Change,
     choice: &'a Choice,
-    budget_us: u64,
+    budget_us: Option<u64>,
     /// Where ids are not those of the root.
     ids_from: Option<FromCwd>,
 }
@@ -155,11 +204,18 @@ impl Report<'_> {
             evidence: "none",
             built_now: false,
             tests: Vec::new(),
-            budget_s: seconds_of(args.budget.microseconds(0)),
+            strategy: args.strategy.name(),
+            workers: args.workers,
+            budget_s: args.budget_us(0).map(seconds_of),
             cost_s: 0.0,
             utility: 0.0,
             upper_bound: 0.0,
             certificate: 1.0,
+            confidence: 1.0,
+            confidence_target: args.confidence,
+            confidence_reached: args.confidence.map(|_| true),
+            confidence_impossible: false,
+            cost_lower_bound_s: args.confidence.map(|_| 0.0),
             residual_risk: 0.0,
             unreachable_risk: 0.0,
             unmapped: Vec::new(),
@@ -169,6 +225,7 @@ impl Report<'_> {
             total: 0,
             dropped: 0,
             smallest_useful_s: None,
+            curve: args.curve.then(Vec::new),
             elapsed_ms: 0.0,
             model: None,
         }
@@ -186,16 +243,26 @@ impl Report<'_> {
         };
         // An empty change carries no risk; any other carries what its tests do not catch.
         let utility = as_fraction(selection.utility);
+        let target = self.choice.target;
+        // Of an unknown change nothing can be seen: whatever is selected reaches all of nothing, which is no confidence.
+        let is_known = status != Status::UnknownChange;
         let risk = |caught: f64| if status == Status::EmptyDiff { 0.0 } else { 1.0 - caught };
         let report = SelectReport {
             status,
             evidence: evidence(root.tests_recorded > 0, root.tests_declared > 0, root.tests_with_text > 0),
             built_now: self.model.built_now,
-            budget_s: seconds_of(self.budget_us),
+            strategy: self.args.strategy.name(),
+            workers: self.args.workers,
+            budget_s: self.budget_us.map(seconds_of),
             cost_s: tests.last().map_or(0.0, |test| test.cumulative_s),
             utility,
             upper_bound: as_fraction(selection.upper_bound),
             certificate: selection.certificate(),
+            confidence: if is_known { selection.confidence() } else { 0.0 },
+            confidence_target: self.args.confidence,
+            confidence_reached: target.map(|target| is_known && target.verdict == Verdict::Reached),
+            confidence_impossible: target.is_some_and(|target| target.verdict == Verdict::Impossible),
+            cost_lower_bound_s: target.and_then(|target| target.cost_at_least_us).map(seconds_of),
             residual_risk: risk(utility),
             unreachable_risk: risk(as_fraction(selection.reachable)),
             unmapped: UnmappedPart::all(self.change, self.diff),
@@ -207,6 +274,7 @@ impl Report<'_> {
             smallest_useful_s: (status == Status::NothingFits)
                 .then(|| self.choice.candidates.instance.cheapest_useful_cost_us().map(seconds_of))
                 .flatten(),
+            curve: self.args.curve.then(|| output::curve(selection)),
             elapsed_ms: 0.0,
             model: Some(ModelSource {
                 path: self.model.path.display().to_string(),
@@ -233,6 +301,7 @@ impl Report<'_> {
                 cumulative_s: seconds_of(pick.cumulative_cost_us),
                 cumulative_utility: as_fraction(pick.cumulative_utility),
                 background: pick.reason == Reason::Background,
+                worker: pick.worker,
             }
         };
         selection.picks.iter().zip(&self.choice.named).map(chosen).collect()
@@ -255,16 +324,10 @@ impl Report<'_> {
             Status::NothingFits => format!(
                 "of {} for this change none fits {}; the smallest useful budget is -t {}",
                 counted(report.candidates, "test"),
-                output::seconds(report.budget_s),
+                output::seconds(report.budget_s.unwrap_or(0.0)),
                 report.smallest_useful_s.unwrap_or(0.0)
             ),
-            Status::Selected => format!(
-                "{} of {}, {} of {}",
-                group_digits(report.tests.len() as u64),
-                counted(report.total as usize, "test"),
-                output::seconds(report.cost_s),
-                output::seconds(report.budget_s)
-            ),
+            Status::Selected => report.selected(),
         }];
         if report.status == Status::Selected {
             let mut model = match report.evidence {
@@ -321,6 +384,10 @@ fn answer(args: &SelectArgs, report: &SelectReport, line: &str, start: Instant) 
     if !args.verbosity.quiet {
         note(line);
         sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint));
+        let plot = report.curve.as_deref().filter(|_| args.output.format() != IdFormat::Json).map(output::plot);
+        if let Some(plot) = plot.filter(|plot| !plot.is_empty()) {
+            say(plot.trim_end());
+        }
         if args.verbosity.verbose {
             say(report.verbose().trim_end());
         }

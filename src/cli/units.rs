@@ -53,6 +53,15 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("expected a number between 0 and 1".to_owned()) }
 }
 
+/// Reads a confidence, `0.95` or `95%`: neither none nor all of it.
+pub(super) fn confidence(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.trim().strip_suffix('%').map_or((text.trim(), 1.0), |number| (number.trim_end(), 100.0));
+    let share = number.parse().map(|number: f64| number / unit).ok();
+    share.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| {
+        "expected a share between 0 and 1, both excluded, as `0.95` or `95%`; for all tests that can see the change, use `covopt impacted`".to_owned()
+    })
+}
+
 /// The threshold of `impacted`: the flag, else what the environment says.
 pub(super) fn threshold(flag: Option<f64>) -> Result<f64, Error> {
     let from_environment = || match super::environment("IMPACTED_THRESHOLD")
@@ -72,6 +81,14 @@ pub(super) fn seconds_of(microseconds: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn confidences_are_read() {
+        assert_eq!(["0.95", "95%", "95 %"].map(|text| confidence(text).unwrap()), [0.95; 3]);
+        for text in ["0", "1", "100%", "0%", "-0.5", "nan", "inf", "95", "", "%"] {
+            assert!(confidence(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn budgets_are_read() {

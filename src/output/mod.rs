@@ -1,7 +1,9 @@
 //! From a selection to bytes: lines, NUL-separated ids, or JSON. The only room that writes test ids.
 
+mod curve;
 mod ids;
 mod report;
 
+pub use curve::{CurvePoint, curve, plot};
 pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};
 pub use report::{ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits, seconds};

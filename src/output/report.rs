@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::curve::CurvePoint;
 use super::ids::escape;
 use crate::change::{Change, Reason, Unmapped};
 use crate::diff::Diff;
@@ -27,6 +28,8 @@ pub struct ChosenTest {
     pub cumulative_utility: f64,
     /// Whether it only spends what was left of the budget.
     pub background: bool,
+    /// Which of the workers runs it, from 0.
+    pub worker: u32,
 }
 
 /// A part of the diff that no region of the model knows.
@@ -113,9 +116,13 @@ pub struct SelectReport {
     pub built_now: bool,
     /// The tests, best first.
     pub tests: Vec<ChosenTest>,
-    /// The budget in seconds.
-    pub budget_s: f64,
-    /// Sum of the costs of `tests`.
+    /// How they were chosen: greedily, or as the best of all choices (exact).
+    pub strategy: &'static str,
+    /// How many workers share them.
+    pub workers: usize,
+    /// The budget in seconds, if there is one.
+    pub budget_s: Option<f64>,
+    /// When the last of `tests` is done, start and set-ups included.
     pub cost_s: f64,
     /// The chance that the tests catch the defect, as far as the model knows.
     pub utility: f64,
@@ -123,6 +130,21 @@ pub struct SelectReport {
     pub upper_bound: f64,
     /// `utility / upper_bound`.
     pub certificate: f64,
+    /// The utility as a share of what all tests together could reach: if the change broke something that a test can
+    /// see, the chance that one of these fails.
+    pub confidence: f64,
+    /// The confidence that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence_target: Option<f64>,
+    /// Whether it was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence_reached: Option<bool>,
+    /// Whether it is certain that no selection within the budget reaches it; for the summary.
+    #[serde(skip)]
+    pub confidence_impossible: bool,
+    /// No selection that reaches it takes less, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_lower_bound_s: Option<f64>,
     /// `1 - utility`.
     pub residual_risk: f64,
     /// The part of the residual risk that no test of the model could catch.
@@ -142,6 +164,9 @@ pub struct SelectReport {
     /// The smallest budget that would select something, where nothing fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smallest_useful_s: Option<f64>,
+    /// Every prefix of the tests, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Vec<CurvePoint>>,
     /// Wall time of the selection in milliseconds; the only figure that differs between runs.
     pub elapsed_ms: f64,
     /// The model.
@@ -149,10 +174,49 @@ pub struct SelectReport {
 }
 
 impl SelectReport {
+    /// How many tests were selected, and how good that is: the first words of the summary of a selection.
+    pub fn selected(&self) -> String {
+        let tests = format!("{} of {}", group_digits(self.tests.len() as u64), counted(self.total as usize, "test"));
+        let workers = if self.workers > 1 { format!(" on {} workers", self.workers) } else { String::new() };
+        let time = format!("{}{workers}", seconds(self.cost_s));
+        match (self.confidence_target, self.budget_s) {
+            (Some(target), _) => self.confidence_words(&percent(target), &tests, &time),
+            (None, None) => format!("{tests}, {time}"),
+            (None, Some(budget_s)) => {
+                let budget = seconds(budget_s);
+                let certificate = self.certificate_words(&budget).map_or(String::new(), |words| format!("; {words}"));
+                format!("{tests}, {} of {budget}{workers}{certificate}", seconds(self.cost_s))
+            }
+        }
+    }
+
+    fn confidence_words(&self, target: &str, tests: &str, time: &str) -> String {
+        if self.confidence_reached == Some(true) {
+            let least = self.cost_lower_bound_s.filter(|&least_s| least_s > 0.0);
+            let least = least.map_or(String::new(), |least_s| format!("; nothing below {} can", seconds_down(least_s)));
+            return format!("confidence {target} reached with {tests}, {time}{least}");
+        }
+        let found = if self.confidence_impossible { "" } else { " found" };
+        let within = self.budget_s.map_or(String::new(), |budget_s| format!(" within {}", seconds(budget_s)));
+        let reached = percent_down(self.confidence);
+        format!(
+            "no selection{found}{within} reaches confidence {target}; this one reaches {reached} with {tests}, {time}"
+        )
+    }
+
+    /// The certificate in words, where a signal chose any test.
+    fn certificate_words(&self, budget: &str) -> Option<String> {
+        let is_chosen = self.tests.iter().any(|test| !test.background);
+        is_chosen.then(|| match self.strategy {
+            "exact" => format!("no choice reaches more in {budget}"),
+            _ => format!("{} of what any choice could reach in {budget}", percent_down(self.certificate)),
+        })
+    }
+
     /// The table of `--verbose`.
     pub fn verbose(&self) -> String {
         let mut text = String::new();
-        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        let tenths = |share: f64| format!("{:.1} %", share * 100.0);
         let mut line = |name: &str, value: String| {
             let _ = writeln!(text, "  {name:<18} {value}");
         };
@@ -161,16 +225,25 @@ impl SelectReport {
             "candidates",
             format!("{} of {} tests", group_digits(self.candidates as u64), group_digits(self.total.into())),
         );
-        line("estimated runtime", format!("{} of {}", seconds(self.cost_s), seconds(self.budget_s)));
-        line("utility", percent(self.utility));
-        line("upper bound", percent(self.upper_bound));
-        line("certificate", format!("at least {} of the best possible at this budget", percent(self.certificate)));
+        let budget = self.budget_s.map_or(String::new(), |budget_s| format!(" of {}", seconds(budget_s)));
+        let workers = if self.workers > 1 { format!(" on {} workers", self.workers) } else { String::new() };
+        line("estimated runtime", format!("{}{budget}{workers}", seconds(self.cost_s)));
+        line("utility", tenths(self.utility));
+        line("upper bound", tenths(self.upper_bound));
+        line(
+            "certificate",
+            format!("at least {} of what any choice could reach in that time", percent_down(self.certificate)),
+        );
+        line(
+            "confidence",
+            format!("{}: if a test can see what broke, the chance that one of these fails", tenths(self.confidence)),
+        );
         line(
             "residual risk",
-            format!("{}, of which {} no test could catch", percent(self.residual_risk), percent(self.unreachable_risk)),
+            format!("{}, of which {} no test could catch", tenths(self.residual_risk), tenths(self.unreachable_risk)),
         );
         for part in &self.unmapped {
-            line("unmapped", format!("{}, {} of the change", part.describe(), percent(part.weight)));
+            line("unmapped", format!("{}, {} of the change", part.describe(), tenths(part.weight)));
         }
         line("selector", format!("{:.2} ms", self.elapsed_ms));
         if !self.tests.is_empty() {
@@ -204,6 +277,29 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// Seconds that are not exceeded, as a person reads them.
+fn seconds_down(exact: f64) -> String {
+    let step = match exact {
+        s if s >= 10.0 => 1.0,
+        s if s >= 1.0 => 0.1,
+        s if s >= 0.1 => 0.01,
+        _ => 0.000_1,
+    };
+    seconds((exact / step + 1e-9).floor() * step)
+}
+
+/// A share that was stated, with no more digits than it has.
+fn percent(share: f64) -> String {
+    let text = format!("{:.4}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A share that is reached at least, in whole percent, or tenths where the last of them is left.
+fn percent_down(share: f64) -> String {
+    let steps = if share > 0.99 { 1_000.0 } else { 100.0 };
+    percent((share * steps + 1e-6).floor() / steps)
+}
+
 /// `1234567` as `1,234,567`.
 pub fn group_digits(number: u64) -> String {
     let digits = number.to_string();
@@ -231,6 +327,92 @@ mod tests {
     fn one_is_one() {
         let all = [0, 1, 3012].map(|number| counted(number, "test"));
         assert_eq!(all, ["0 tests", "1 test", "3,012 tests"]);
+    }
+
+    /// Two of five tests in 1.2 s.
+    fn report() -> SelectReport {
+        let test = |id: &str, background| ChosenTest {
+            id: id.to_owned(),
+            cost_s: 0.6,
+            gain: 0.1,
+            score: 0.2,
+            cumulative_s: 1.2,
+            cumulative_utility: 0.3,
+            background,
+            worker: 0,
+        };
+        SelectReport {
+            status: Status::Selected,
+            evidence: "recorded",
+            built_now: false,
+            tests: vec![test("a", false), test("b", true)],
+            strategy: "greedy",
+            workers: 1,
+            budget_s: Some(2.0),
+            cost_s: 1.2,
+            utility: 0.3,
+            upper_bound: 0.31,
+            certificate: 0.967_7,
+            confidence: 0.819,
+            confidence_target: None,
+            confidence_reached: None,
+            confidence_impossible: false,
+            cost_lower_bound_s: None,
+            residual_risk: 0.7,
+            unreachable_risk: 0.6,
+            unmapped: Vec::new(),
+            regions: 1,
+            candidates: 3,
+            impacted: 3,
+            total: 5,
+            dropped: 0,
+            smallest_useful_s: None,
+            curve: None,
+            elapsed_ms: 1.0,
+            model: None,
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_about_choices_not_safety() {
+        let greedy = report();
+        assert_eq!(greedy.selected(), "2 of 5 tests, 1.2 s of 2.0 s; 96 % of what any choice could reach in 2.0 s");
+        let exact = SelectReport { strategy: "exact", workers: 1, ..report() };
+        assert_eq!(exact.selected(), "2 of 5 tests, 1.2 s of 2.0 s; no choice reaches more in 2.0 s");
+        let mut filled = SelectReport { workers: 4, ..report() };
+        filled.tests.remove(0);
+        assert_eq!(filled.selected(), "1 of 5 tests, 1.2 s of 2.0 s on 4 workers");
+    }
+
+    #[test]
+    fn a_confidence_is_reached_or_not_or_cannot_be() {
+        let target = |reached, impossible, budget_s| SelectReport {
+            confidence_target: Some(0.95),
+            confidence_reached: Some(reached),
+            confidence_impossible: impossible,
+            cost_lower_bound_s: Some(1.19),
+            budget_s,
+            ..report()
+        };
+        let said = [
+            target(true, false, None).selected(),
+            target(false, true, Some(10.0)).selected(),
+            target(false, false, Some(10.0)).selected(),
+        ];
+        assert_eq!(said[0], "confidence 95 % reached with 2 of 5 tests, 1.2 s; nothing below 1.1 s can");
+        assert_eq!(
+            said[1],
+            "no selection within 10 s reaches confidence 95 %; this one reaches 81 % with 2 of 5 tests, 1.2 s"
+        );
+        assert!(said[2].starts_with("no selection found within 10 s reaches confidence 95 %"), "{}", said[2]);
+    }
+
+    #[test]
+    fn shares_and_bounds_are_not_flattered() {
+        let shares = [0.0, 0.29, 0.819, 0.9899, 0.999_49, 1.0].map(percent_down);
+        assert_eq!(shares, ["0 %", "29 %", "81 %", "98 %", "99.9 %", "100 %"]);
+        assert_eq!([0.95, 0.975, 0.5].map(percent), ["95 %", "97.5 %", "50 %"]);
+        assert_eq!([12.9, 2.99, 0.1299, 0.0042, 2.9].map(seconds_down), ["12 s", "2.9 s", "0.12 s", "4.2 ms", "2.9 s"]);
     }
 
     #[test]

@@ -952,3 +952,93 @@ fn words_alone_are_evidence() {
     let ran = folder.run(&["select", "-t", "10", "--no-tree"], diff);
     assert!(ran.stderr.contains("source model"), "{}", ran.stderr);
 }
+
+/// The first line that `covopt` says about an answer.
+fn summary(ran: &Ran) -> &str {
+    ran.stderr.lines().next().unwrap().trim_start_matches("covopt: ")
+}
+
+#[test]
+fn workers_share_the_tests() {
+    let folder = Folder::with_model(RECORDED);
+    let args = ["select", "-t", "2", "--no-tree", "--format", "json"];
+    let (_, alone) = folder.json(&args[..4], &removal("src/pkg/a.py", 20));
+    assert_eq!((ids(&alone).len(), &alone["workers"]), (1, &Value::from(1)), "0.5 s, and 2 s do not fit beside it");
+    let (_, shared) = folder.json(&[&args[..4], &["-j", "2"]].concat(), &removal("src/pkg/a.py", 20));
+    assert_eq!((ids(&shared).len(), shared["cost_s"].as_f64()), (2, Some(2.0)));
+    assert_eq!([&shared["tests"][0]["worker"], &shared["tests"][1]["worker"]], [0, 1]);
+    let ran = folder.run(&[&args[..4], &["-j", "2"]].concat(), removal("src/pkg/a.py", 20));
+    assert!(summary(&ran).starts_with("2 of 5 tests, 2.0 s of 2.0 s on 2 workers; "), "{}", ran.stderr);
+    for workers in ["0", "-1", "many"] {
+        assert_eq!(folder.run(&["select", "-t", "2", "-j", workers], "").code, 64);
+    }
+}
+
+#[test]
+fn a_confidence_is_bought_as_cheaply_as_can_be() {
+    let folder = Folder::with_model(RECORDED);
+    let ask = |args: &[&str]| {
+        let args = [&["select", "--no-tree"], args].concat();
+        (folder.json(&args, &removal("src/pkg/a.py", 20)).1, folder.run(&args, removal("src/pkg/a.py", 20)))
+    };
+    let (report, ran) = ask(&["--confidence", "0.5"]);
+    assert_eq!((&report["confidence_target"], &report["confidence_reached"]), (&Value::from(0.5), &Value::from(true)));
+    assert!(report["budget_s"].is_null() && report["confidence"].as_f64().unwrap() >= 0.5, "{report}");
+    assert!(report["cost_lower_bound_s"].as_f64().unwrap() <= report["cost_s"].as_f64().unwrap());
+    assert!(
+        summary(&ran).starts_with("confidence 50 % reached with 1 of 5 tests, 0.50 s; nothing below "),
+        "{}",
+        ran.stderr
+    );
+    let (all, _) = ask(&["--confidence", "99%"]);
+    assert_eq!((ids(&all).len(), all["cost_s"].as_f64()), (2, Some(2.5)));
+    let (less, ran) = ask(&["--confidence", "0.99", "-t", "1"]);
+    assert_eq!((&less["confidence_reached"], ids(&less).len(), ran.code), (&Value::from(false), 1, 0));
+    let line = "no selection within 1.0 s reaches confidence 99 %; this one reaches ";
+    assert!(summary(&ran).starts_with(line), "{}", ran.stderr);
+    let (_, unknown) = folder.json(&["select", "--no-tree", "--confidence", "0.5"], &removal("docs/guide.md", 3));
+    assert_eq!((&unknown["confidence"], &unknown["confidence_reached"]), (&Value::from(0.0), &Value::from(false)));
+    for args in [
+        &["--confidence", "1"][..],
+        &["--confidence", "0.9", "--fill"],
+        &[],
+        &["--confidence", "0.9", "--strategy", "exact"],
+    ] {
+        assert_eq!(folder.run(&[&["select"], args].concat(), "").code, 64, "{args:?}");
+    }
+}
+
+#[test]
+fn the_best_of_all_choices_is_found_or_refused() {
+    let folder = Folder::with_model(RECORDED);
+    let args = ["select", "-t", "3", "--no-tree", "--strategy", "exact"];
+    let (_, report) = folder.json(&args, &removal("src/pkg/a.py", 7));
+    assert_eq!((ids(&report).len(), &report["strategy"]), (2, &Value::from("exact")));
+    let ran = folder.run(&args, removal("src/pkg/a.py", 7));
+    assert!(summary(&ran).contains("; no choice reaches more in 3.0 s; "), "{}", ran.stderr);
+    let refused = folder.run(&[&args[..], &["-j", "2"]].concat(), removal("src/pkg/a.py", 7));
+    assert_eq!((refused.code, refused.stdout.as_str()), (64, ""));
+    assert!(refused.stderr.contains("with one worker, not with 2; choose greedily"), "{}", refused.stderr);
+    let test = |i: u32| format!("{{\"test\": \"t.py::test_{i}\", \"cost\": 1, \"lines\": {{\"a.py\": [1]}}}}\n");
+    let many = Folder::with_model(&(0..257).map(test).collect::<String>());
+    let refused = many.run(&args, removal("a.py", 1));
+    assert_eq!((refused.code, refused.stdout.as_str()), (64, ""));
+    assert!(refused.stderr.contains("at most 256 tests, this change has 257"), "{}", refused.stderr);
+    assert_eq!(many.run(&[&args[..], &["-n", "256"]].concat(), removal("a.py", 1)).code, 0);
+}
+
+#[test]
+fn a_curve_is_drawn_or_told() {
+    let folder = Folder::with_model(RECORDED);
+    let args = ["select", "-t", "5", "--no-tree", "--curve"];
+    let (_, report) = folder.json(&args, &removal("src/pkg/a.py", 20));
+    let curve = report["curve"].as_array().unwrap();
+    assert_eq!(curve.len(), 2);
+    assert_eq!((&curve[1]["tests"], curve[1]["cost_s"].as_f64()), (&Value::from(2), Some(2.5)));
+    assert_eq!([&curve[1]["utility"], &curve[1]["residual_risk"]], [&report["utility"], &report["residual_risk"]]);
+    let drawn = folder.run(&args, removal("src/pkg/a.py", 20));
+    assert_eq!(drawn.stdout.lines().count(), 2, "ids alone");
+    assert!(drawn.stderr.contains("100 % ┤") && drawn.stderr.contains("2.5 s"), "{}", drawn.stderr);
+    assert!(!folder.run(&args[..4], removal("src/pkg/a.py", 20)).stderr.contains('┤'));
+    assert_eq!(folder.json(&args, "").1["curve"], Value::Array(Vec::new()));
+}
