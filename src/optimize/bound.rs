@@ -4,8 +4,8 @@
 //! what was asked for first and stays within the budget on every worker also
 //! - takes no further candidate that does not fit beside those alone,
 //! - stays within the budgets of all workers together, less what those cost with each set-up once, and
-//! - pays for each candidate at least its true cost, zero included (the floor of the ratio is the optimizer's, not the problem's),
-//!   and its part of the set-up of its group, spread evenly over all that the group could add: a set-up is paid once or
+//! - pays for each candidate at least its true cost, zero included (the floor of the ratio is the optimizer's, not the
+//!   problem's), and its part of the set-up of its group, spread evenly over all that the group could add: a set-up is paid once or
 //!   more for at most so many.
 //!
 //! The bounds on what that can reach:

@@ -5,8 +5,8 @@
 //!
 //! Candidates are placed as they are picked: on a worker where their group is open if one has room, for that takes least of
 //! what all workers have, and of such workers where they end earliest (list scheduling: Graham, "Bounds on
-//! multiprocessing timing anomalies", SIAM J. Appl. Math. 17, 1969). Once nothing fits, the picks are *packed*, longest first, each on
-//! the fullest worker that takes it: that leaves the most room in one piece, where an even schedule would leave a little
+//! multiprocessing timing anomalies", SIAM J. Appl. Math. 17, 1969). Once nothing fits, the picks are *packed*, longest first,
+//! each on the fullest worker that takes it: that leaves the most room in one piece, where an even schedule would leave a little
 //! on each (best-fit decreasing: Johnson et al., SIAM J. Comput. 3, 1974). When picking is over, they are *evened out*:
 //! longest first, where they end earliest (LPT, Graham 1969), if that is shorter. Both are tried with the candidates of a group
 //! kept together and one by one.
