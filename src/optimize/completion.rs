@@ -44,8 +44,9 @@ struct Run {
     opened: Vec<usize>,
 }
 
-/// The best completion of a prefix of the picks of `walk`, which began with `pool`, if it is better than all picks.
-pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry]) -> Option<Completion> {
+/// The best completion of a prefix of the picks of `walk`, which began as `start` with `pool`, if it is better than all
+/// picks.
+pub(super) fn best(walk: &mut Walk<'_>, start: &Walk<'_>, pool: &[Entry]) -> Option<Completion> {
     let instance = walk.instance();
     let run = Run::new(walk);
     let moments = &run.moments;
@@ -67,7 +68,8 @@ pub(super) fn best(walk: &mut Walk<'_>, pool: &[Entry]) -> Option<Completion> {
     }
     let (mut prefix, mut utility) = (0, 0);
     // The best single, whatever the bounds left out: no selection is below it, to the last bit.
-    let single = pool.iter().map(|entry| (key(entry.gain, entry), 0)).max();
+    let fitting = pool.iter().filter(|entry| start.fits(entry.candidate));
+    let single = fitting.map(|entry| (key(entry.gain, entry), 0)).max();
     let mut found = single.filter(|(key, _)| key.0 > moments.first().map_or(0, |first| first.needed));
     for (moment, entry) in &tried {
         while prefix < *moment {

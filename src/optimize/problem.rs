@@ -31,7 +31,7 @@ pub(super) struct Problem<'a> {
     pub(super) terms: Terms,
     /// The first picks, and nothing else.
     pub(super) start: Walk<'a>,
-    /// All candidates, with their gains if nothing were picked.
+    /// All candidates, with their gains if nothing were picked; empty where nothing fills.
     bare: Vec<Entry>,
     /// What is left of them, with their gains after the first picks.
     pub(super) pool: Vec<Entry>,
@@ -50,7 +50,15 @@ impl<'a> Problem<'a> {
         start.take_first(&options.first, options.first_budget_us.unwrap_or(u64::MAX));
         let relaxed = Relaxed::new(instance, terms, start.picks());
         let reach = relaxed.reach();
-        let pool = if start.picks().is_empty() { bare.clone() } else { start.refreshed(&bare) };
+        let (bare, pool) = match start.picks() {
+            // A hub has a million candidates: no copy that nobody asks for.
+            [] if !options.fill => (Vec::new(), bare),
+            [] => (bare.clone(), bare),
+            _ => {
+                let pool = start.refreshed(&bare);
+                (bare, pool)
+            }
+        };
         let greatest_gain = pool.iter().map(|entry| entry.gain).max().unwrap_or(1);
         let negligible = (reach.fitting >> NEGLIGIBLE_SHIFT).clamp(1, greatest_gain);
         Some(Self { terms, start, bare, pool, negligible, relaxed, reach })

@@ -4,7 +4,7 @@
 //! choose. The first way is plain cost-benefit greedy on the given terms, so that the result is never below that.
 
 use super::completion;
-use super::greedy::{Entry, Evaluation, Walk};
+use super::greedy::{Evaluation, Walk};
 use super::opening;
 use super::problem::Problem;
 
@@ -46,9 +46,9 @@ pub(super) fn openings(problem: &Problem<'_>) -> Vec<Option<Vec<u64>>> {
 
 /// Greedy, or the best completion of one of its prefixes.
 fn greedy_max<'a>(problem: &Problem<'a>, mut walk: Walk<'a>, evaluation: Evaluation) -> Walk<'a> {
-    let pool: Vec<Entry> = problem.pool.iter().filter(|entry| walk.fits(entry.candidate)).copied().collect();
+    let start = walk.clone();
     go_on(problem, &mut walk, evaluation);
-    if let Some(completion) = completion::best(&mut walk, &pool) {
+    if let Some(completion) = completion::best(&mut walk, &start, &problem.pool) {
         walk.restart(completion.prefix);
         walk.take(completion.candidate);
         // What it leaves of the budget is spent as before.
