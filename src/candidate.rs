@@ -35,7 +35,7 @@ pub enum CandidateError {
 const SIGNALS_MOST: usize = 1 << 27;
 
 /// The candidates of a change, ascending by test, and then those that are none: tests without a signal, to fill with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidates {
     /// The test at each position of the instance.
     pub tests: Vec<TestId>,
@@ -43,10 +43,23 @@ pub struct Candidates {
     pub with_signal: usize,
     /// Rows by region of the change, costs, weights, families, set-up.
     pub instance: Instance,
+    /// Where each region of the instance comes from.
+    pub origins: Vec<Origin>,
     /// The family of each test.
     families: Vec<u32>,
     /// Where opening a test's file costs something: the file of each test as a number, and what the files cost.
     files: Option<(Vec<u32>, Vec<u64>)>,
+}
+
+/// Where a region of an instance comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The region of the change at this position.
+    Changed(usize),
+    /// What no region of the model knows.
+    Unmapped,
+    /// What tests that were never recorded may run.
+    Unrecorded,
 }
 
 /// Gathers the tests with a signal on `change`. O(postings log postings).
@@ -63,7 +76,7 @@ pub fn gather<D: AsRef<[u8]>>(
 ) -> Result<Candidates, CandidateError> {
     let mut views = Views { index, last: None };
     let mut gathering = Gathering::default();
-    for region in &change.regions {
+    for (at, region) in change.regions.iter().enumerate() {
         match &region.source {
             Source::Tests(tests) => {
                 gathering.each(tests.iter().map(|&test| (test, Worth::Level(signal::IS_THE_CHANGE))))?;
@@ -81,17 +94,17 @@ pub fn gather<D: AsRef<[u8]>>(
                 }
             }
         }
-        gathering.weights.push(region.weight);
+        gathering.close(region.weight, Origin::Changed(at));
     }
     let unmapped = change.unmapped_weight();
     if unmapped > 0.0 {
         gathering.alone(relevance.tests())?;
-        gathering.weights.push(unmapped);
+        gathering.close(unmapped, Origin::Unmapped);
     }
     let unrecorded = (1.0 - unmapped) * share_unrecorded(index);
     if unrecorded > 0.0 {
         gathering.alone(unrecorded_tests(index, relevance)?.into_iter())?;
-        gathering.weights.push(unrecorded);
+        gathering.close(unrecorded, Origin::Unrecorded);
     }
     gathering.into_candidates(&mut views, change, relevance)
 }
@@ -154,9 +167,16 @@ struct Gathering {
     signals: Vec<(TestId, u32, Worth)>,
     /// The weight of each region so far; the next one is gathered for.
     weights: Vec<f64>,
+    origins: Vec<Origin>,
 }
 
 impl Gathering {
+    /// Ends the region whose signals were gathered last.
+    fn close(&mut self, weight: f64, origin: Origin) {
+        self.weights.push(weight);
+        self.origins.push(origin);
+    }
+
     fn each(&mut self, signals: impl Iterator<Item = (TestId, Worth)>) -> Result<(), CandidateError> {
         let region = position(self.weights.len());
         self.signals.extend(signals.map(|(test, worth)| (test, region, worth)));
@@ -212,7 +232,7 @@ impl Gathering {
         let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
         let instance =
             Instance::new(fixed_weights(&self.weights), costs, starts, rows)?.with_families(families.clone())?;
-        Ok(Candidates { with_signal: tests.len(), tests, instance, families, files: None })
+        Ok(Candidates { with_signal: tests.len(), tests, instance, origins: self.origins, families, files: None })
     }
 }
 
@@ -269,7 +289,7 @@ impl Candidates {
         }
         let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
         let instance = instance.with_families(families.clone())?;
-        let left = Self { tests, with_signal, instance, families, files: None };
+        let left = Self { tests, with_signal, instance, origins: self.origins, families, files: None };
         match self.files {
             Some((_, setup_us)) => left.with_files(file_of, setup_us),
             None => Ok(left),
@@ -303,7 +323,7 @@ impl Candidates {
         }
         let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
         let instance = instance.with_families(families.clone())?;
-        Ok(Self { tests, with_signal, instance, families, files: None })
+        Ok(Self { tests, with_signal, instance, origins: self.origins, families, files: None })
     }
 
     /// The positions of those of `order` that are here, in that order.
@@ -510,11 +530,10 @@ mod tests {
             assert_eq!(names(index, candidates.tests.iter().copied()), ["file", "line"]);
             assert_eq!(names(index, impacted(index, change).unwrap()), ["file", "line"]);
             assert_eq!(candidates.instance.costs_us(), [3000, 5000]);
-            assert_eq!(
-                candidates.instance.weights().len(),
-                change.regions.len() + 1,
-                "and what `none`, unrecorded, may run"
-            );
+            let changed = (0..change.regions.len()).map(Origin::Changed);
+            let want: Vec<Origin> = changed.chain([Origin::Unrecorded]).collect();
+            assert_eq!(candidates.origins, want, "and what `none`, unrecorded, may run");
+            assert_eq!(candidates.instance.weights().len(), want.len());
             let gone = HashSet::from([candidates.tests[0]]);
             let last = candidates.instance.rows_of(1).to_vec();
             let left = candidates.without(&gone).unwrap();

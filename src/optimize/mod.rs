@@ -26,6 +26,7 @@
 //! one would choose is tried too, so that they never choose less (unless what is asked for first does not fit on one). Each
 //! time the better is kept.
 
+mod account;
 mod bound;
 mod completion;
 mod cover;
@@ -46,6 +47,7 @@ mod ways;
 use greedy::Evaluation;
 use problem::Problem;
 
+pub use account::Account;
 pub use cover::{Cover, SHARE_ONE, Verdict, fixed_share};
 pub use exact::{EXACT_CANDIDATES, EXACT_NODES, ExactError};
 pub use greedy::COST_FLOOR_US;

@@ -212,6 +212,11 @@ impl Residuals {
     }
 
     /// The residual of each region, in units of 1 / [`CHANCE_ONE`].
+    pub(super) fn left(&self) -> &[u64] {
+        &self.left
+    }
+
+    /// [`Self::left`], taken.
     pub(super) fn into_inner(self) -> Vec<u64> {
         self.left
     }
