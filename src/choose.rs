@@ -39,6 +39,14 @@ pub struct Terms {
     pub aim: Aim,
 }
 
+impl Terms {
+    /// These terms at another budget, in microseconds; `None` is no budget.
+    #[must_use]
+    pub fn with_budget(&self, budget_us: Option<u64>) -> Self {
+        Self { options: Options { budget_us, ..self.options.clone() }, ..*self }
+    }
+}
+
 /// Why nothing could be chosen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -96,7 +104,22 @@ pub fn choose<D: AsRef<[u8]>>(
     terms: &Terms,
     current_id: &mut CurrentId<'_>,
 ) -> Result<Choice, ChoiceError> {
-    let mut candidates = candidate::gather(index, change, relevance)?;
+    let candidates = candidate::gather(index, change, relevance)?;
+    choose_among(candidates, index, change, relevance, terms, current_id)
+}
+
+/// [`choose`], from candidates that were gathered for this change: several budgets need them once.
+///
+/// # Errors
+/// As [`choose`].
+pub fn choose_among<D: AsRef<[u8]>>(
+    mut candidates: Candidates,
+    index: &Index<D>,
+    change: &Change,
+    relevance: &Relevance,
+    terms: &Terms,
+    current_id: &mut CurrentId<'_>,
+) -> Result<Choice, ChoiceError> {
     // Nearness alone does not stand in for evidence: an unknown change, or none, stays what it is.
     let nearest = match terms.options.fill && candidates.instance.cheapest_useful_cost_us().is_some() {
         true => candidate::nearest(index, change, relevance)?,

@@ -3,6 +3,7 @@
 mod base;
 mod build;
 mod changes;
+mod choice;
 mod diff_input;
 mod find;
 mod impacted;

@@ -1,211 +1,85 @@
 //! `covopt select`: the budgeted selection.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 
+use super::choice::{ChoiceArgs, Chosen};
 use super::diff_input::{DiffInput, empty_hint};
 use super::find::FromCwd;
-use super::model_source::{FirstBuild, Model, open_or_build};
-use super::tree::Tree;
-use super::units::{self, Budget, budget, seconds_of};
-use super::{DiffArgs, EmptyDiff, IdFormat, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
-use crate::candidate::CandidateError;
-use crate::change::{Change, Mapping};
-use crate::choose::{self, Aim, Choice, ChoiceError, Terms};
+use super::units::seconds_of;
+use super::{EmptyDiff, IdFormat, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::diff::Diff;
-use crate::error::{Error, exit};
-use crate::optimize::{self, Options, Pick, Reason, Verdict, as_fraction};
+use crate::error::exit;
+use crate::optimize::{self, Pick, Reason, Verdict, as_fraction};
 use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted};
 use crate::policy::Status;
-use crate::relevance::{Query, Relevance};
 
 /// Flags of `select`.
 #[derive(Debug, Args)]
 pub(super) struct SelectArgs {
-    /// The budget: `10`, `1.5`, `90s`, `2m`, or `20%` of the suite
-    #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget, allow_negative_numbers = true,
-          required_unless_present = "confidence")]
-    budget: Option<Budget>,
-    /// Choose the cheapest tests that reach this confidence, 0 to 1: if the change broke something a test can see, the
-    /// chance that one of these fails
-    #[arg(long, value_name = "SHARE", value_parser = units::confidence, allow_negative_numbers = true,
-          conflicts_with_all = ["fill", "strategy"])]
-    confidence: Option<f64>,
-    /// How many workers share the tests: the budget is when the last of them is done
-    #[arg(short = 'j', long, value_name = "N", default_value_t = 1, value_parser = units::at_least_one,
-          allow_negative_numbers = true)]
-    workers: usize,
-    /// How to choose: `greedy`, or `exact` for the best of all choices among few tests
-    #[arg(long, value_enum, default_value_t = Strategy::Greedy)]
-    strategy: Strategy,
-    /// Choose among the N best candidates after initial scoring
-    #[arg(short = 'n', value_name = "N", value_parser = units::at_least_one, allow_negative_numbers = true)]
-    candidates: Option<usize>,
     #[command(flatten)]
-    diff: DiffArgs,
-    #[command(flatten)]
-    model: ModelArgs,
+    choice: ChoiceArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
     verbosity: VerbosityArgs,
-    /// Spend what is left of the budget on further tests, the nearest to the change first
-    #[arg(long)]
-    fill: bool,
     /// Show what each further test brings: confidence over time, on stderr, or in the JSON
     #[arg(long)]
     curve: bool,
-    /// What starting the runner costs in seconds, charged once
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = limit)]
-    startup: f64,
-    /// What opening a file of tests costs in seconds (import, collection, fixtures), charged once a file
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = limit)]
-    per_file: f64,
-    /// Match paths exactly, never by their ends
-    #[arg(long)]
-    strict_paths: bool,
-    /// Do not look at the tree for tests that are gone: for a model used away from its tree
-    #[arg(long)]
-    no_tree: bool,
-    /// Do not build a first model where there is none
-    #[arg(long, env = "COVOPT_NO_BUILD", value_parser = clap::builder::FalseyValueParser::new())]
-    no_build: bool,
-    /// How many seconds building a first model may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = limit)]
-    build_limit: f64,
     /// What an empty diff means: `ok` selects nothing, `fail` exits with 2
     #[arg(long, value_enum, default_value_t = EmptyDiff::Ok)]
     empty_diff: EmptyDiff,
 }
 
-/// How tests are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Strategy {
-    Greedy,
-    Exact,
-}
-
-impl Strategy {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Greedy => "greedy",
-            Self::Exact => "exact",
-        }
-    }
-}
-
-impl SelectArgs {
-    /// The budget in microseconds, if there is one, for a suite of this cost.
-    fn budget_us(&self, suite_us: u64) -> Option<u64> {
-        self.budget.map(|budget| budget.microseconds(suite_us))
-    }
-
-    fn aim(&self) -> Aim {
-        match (self.confidence, self.strategy) {
-            (Some(share), _) => Aim::Enough(optimize::fixed_share(share)),
-            (None, Strategy::Exact) => Aim::Best,
-            (None, Strategy::Greedy) => Aim::Most,
-        }
-    }
-}
-
-fn limit(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected seconds".to_owned())?;
-    if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("expected 0 to 1e9 seconds".to_owned()) }
-}
-
 /// Runs `select`.
 pub(super) fn run(args: &SelectArgs) -> Outcome {
     let start = Instant::now();
-    let place = sink::prepare_with_place(&args.output.sink, &args.model, &[&args.diff.diff])?;
-    let input = DiffInput::read(&args.diff.diff, "covopt select -t 10")?;
+    let diff = args.choice.diff.diff.as_path();
+    let place = sink::prepare_with_place(&args.output.sink, &args.choice.model, &[diff])?;
+    let input = DiffInput::read(diff, "covopt select -t 10")?;
     let diff = input.parse()?;
     if diff.files.is_empty() && !place.named && !place.model.exists() {
-        return answer(args, &Report::without_model(args), &empty_line(&diff), start);
+        let report = Report::without_model(&args.choice, args.curve);
+        return answer(args, &report, &empty_line(&diff), start);
     }
-    let first = FirstBuild { allowed: !args.no_build, limit: Duration::from_secs_f64(args.build_limit) };
-    let model = open_or_build(&place, first, &diff, args.verbosity.quiet)?;
-    let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
-    let change = Change::read(&model.index, &diff, mapping).map_err(|error| model.error(error))?;
-    let budget_us = args.budget_us(model.index.root().total_cost_us);
-    let mut tree = match args.no_tree {
-        true => None,
-        false => Tree::of(&place, &model.index, &diff).map_err(|error| model.error(error))?,
-    };
-    let ids_from = args.output.ids_from(&place)?;
-    let query = Query::of(&diff, &change);
-    let relevance = Relevance::score(&model.index, &query).map_err(|error| model.error(error))?;
-    let choice = choose(args, &model, &change, &relevance, budget_us, tree.as_mut())?;
-    let report = Report { args, diff: &diff, model: &model, change: &change, choice: &choice, budget_us, ids_from };
-    let (report, mut line) = report.make(tree.as_ref());
+    let chosen = args.choice.choose(&place, &diff, args.verbosity.quiet)?;
+    let (report, mut line) = Report {
+        args: &args.choice,
+        diff: &diff,
+        chosen: &chosen,
+        ids_from: args.output.ids_from(&place)?,
+        has_curve: args.curve,
+    }
+    .make();
     if let Some(hint) = args.output.root_hint(&place).filter(|_| !report.tests.is_empty()) {
         line.push_str(&format!("; {hint}"));
     }
     answer(args, &report, &line, start)
 }
 
-/// Chooses tests that the tree, if there is one to ask, still has.
-fn choose(
-    args: &SelectArgs,
-    model: &Model,
-    change: &Change,
-    relevance: &Relevance,
-    budget_us: Option<u64>,
-    tree: Option<&mut Tree>,
-) -> Result<Choice, Error> {
-    let options = Options {
-        budget_us,
-        startup_us: microseconds(args.startup),
-        candidates: args.candidates,
-        fill: args.fill,
-        workers: args.workers,
-        ..Options::default()
-    };
-    let terms = Terms { options, per_file_us: microseconds(args.per_file), aim: args.aim() };
-    let chosen = match tree {
-        Some(tree) => {
-            let mut current_id = |id: &str| tree.current_id(&model.index, id);
-            choose::choose(&model.index, change, relevance, &terms, &mut current_id)
-        }
-        None => choose::choose(&model.index, change, relevance, &terms, &mut |id| Ok(Some(id.to_owned()))),
-    };
-    chosen.map_err(|error| match error {
-        ChoiceError::Candidates(CandidateError::Model(error)) => model.error(error),
-        ChoiceError::Candidates(error) => Error::Candidates(error),
-        ChoiceError::Exact(error) => Error::Usage(error.to_string()),
-    })
-}
-
-/// Seconds as microseconds.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
-fn microseconds(seconds: f64) -> u64 {
-    (seconds * 1e6).round() as u64
-}
-
 /// Everything that the answer is made of.
-struct Report<'a> {
-    args: &'a SelectArgs,
-    diff: &'a Diff<'a>,
-    model: &'a Model,
-    change: &'a Change,
-    choice: &'a Choice,
-    budget_us: Option<u64>,
+pub(super) struct Report<'a> {
+    pub(super) args: &'a ChoiceArgs,
+    pub(super) diff: &'a Diff<'a>,
+    pub(super) chosen: &'a Chosen,
     /// Where ids are not those of the root.
-    ids_from: Option<FromCwd>,
+    pub(super) ids_from: Option<FromCwd>,
+    /// Whether what each further test brings is told.
+    pub(super) has_curve: bool,
 }
 
 impl Report<'_> {
     /// The answer to an empty diff where there is no model.
-    fn without_model(args: &SelectArgs) -> SelectReport {
+    pub(super) fn without_model(args: &ChoiceArgs, has_curve: bool) -> SelectReport {
         SelectReport {
             status: Status::EmptyDiff,
             evidence: "none",
             built_now: false,
             tests: Vec::new(),
             strategy: args.strategy.name(),
-            workers: args.workers,
+            workers: args.terms.workers,
             budget_s: args.budget_us(0).map(seconds_of),
             cost_s: 0.0,
             utility: 0.0,
@@ -225,35 +99,38 @@ impl Report<'_> {
             total: 0,
             dropped: 0,
             smallest_useful_s: None,
-            curve: args.curve.then(Vec::new),
+            curve: has_curve.then(Vec::new),
             elapsed_ms: 0.0,
             model: None,
         }
     }
 
     /// The figures, and the line that says what they come to.
-    fn make(&self, tree: Option<&Tree>) -> (SelectReport, String) {
-        let selection = &self.choice.selection;
-        let root = self.model.index.root();
+    pub(super) fn make(&self) -> (SelectReport, String) {
+        let Chosen { model, change, choice, terms, tree, .. } = self.chosen;
+        let selection = &choice.selection;
+        let root = model.index.root();
         let tests = self.tests();
-        let status = match Status::of(self.diff, self.change, &self.choice.candidates.instance, tests.len()) {
+        let status = match Status::of(self.diff, change, &choice.candidates.instance, tests.len()) {
             // The tests of deleted test files, and nothing else: they cannot run, and are not missed.
-            Status::UnknownChange if tree.is_some_and(|tree| tree.lost_only_what(self.diff)) => Status::NothingRelevant,
+            Status::UnknownChange if tree.as_ref().is_some_and(|tree| tree.lost_only_what(self.diff)) => {
+                Status::NothingRelevant
+            }
             status => status,
         };
         // An empty change carries no risk; any other carries what its tests do not catch.
         let utility = as_fraction(selection.utility);
-        let target = self.choice.target;
+        let target = choice.target;
         // Of an unknown change nothing can be seen: whatever is selected reaches all of nothing, which is no confidence.
         let is_known = status != Status::UnknownChange;
         let risk = |caught: f64| if status == Status::EmptyDiff { 0.0 } else { 1.0 - caught };
         let report = SelectReport {
             status,
             evidence: evidence(root.tests_recorded > 0, root.tests_declared > 0, root.tests_with_text > 0),
-            built_now: self.model.built_now,
+            built_now: model.built_now,
             strategy: self.args.strategy.name(),
-            workers: self.args.workers,
-            budget_s: self.budget_us.map(seconds_of),
+            workers: self.args.terms.workers,
+            budget_s: terms.options.budget_us.map(seconds_of),
             cost_s: tests.last().map_or(0.0, |test| test.cumulative_s),
             utility,
             upper_bound: as_fraction(selection.upper_bound),
@@ -265,33 +142,34 @@ impl Report<'_> {
             cost_lower_bound_s: target.and_then(|target| target.cost_at_least_us).map(seconds_of),
             residual_risk: risk(utility),
             unreachable_risk: risk(as_fraction(selection.reachable)),
-            unmapped: UnmappedPart::all(self.change, self.diff),
-            regions: self.change.regions.len(),
-            candidates: self.choice.candidates.with_signal,
-            impacted: self.choice.candidates.with_signal,
+            unmapped: UnmappedPart::all(change, self.diff),
+            regions: change.regions.len(),
+            candidates: choice.candidates.with_signal,
+            impacted: choice.candidates.with_signal,
             total: root.tests,
-            dropped: self.choice.dropped,
+            dropped: choice.dropped,
             smallest_useful_s: (status == Status::NothingFits)
-                .then(|| self.choice.candidates.instance.cheapest_useful_cost_us().map(seconds_of))
+                .then(|| choice.candidates.instance.cheapest_useful_cost_us().map(seconds_of))
                 .flatten(),
-            curve: self.args.curve.then(|| output::curve(selection)),
+            curve: self.has_curve.then(|| output::curve(selection)),
             elapsed_ms: 0.0,
             model: Some(ModelSource {
-                path: self.model.path.display().to_string(),
-                version: self.model.index.version(),
+                path: model.path.display().to_string(),
+                version: model.index.version(),
                 base: root.base.clone(),
             }),
             tests,
         };
-        let line = self.line(&report, tree.map_or(0, |tree| tree.changed_since));
+        let line = self.line(&report, tree.as_ref().map_or(0, |tree| tree.changed_since));
         (report, line)
     }
 
     fn tests(&self) -> Vec<ChosenTest> {
         let named = |id: &str| self.ids_from.as_ref().map_or_else(|| id.to_owned(), |here| here.id(id));
-        let selection = &self.choice.selection;
+        let choice = &self.chosen.choice;
+        let selection = &choice.selection;
         let chosen = |(pick, id): (&Pick, &String)| {
-            let cost_us = self.choice.candidates.instance.costs_us()[pick.candidate as usize];
+            let cost_us = choice.candidates.instance.costs_us()[pick.candidate as usize];
             let gain = as_fraction(pick.gain);
             ChosenTest {
                 id: named(id),
@@ -304,7 +182,7 @@ impl Report<'_> {
                 worker: pick.worker,
             }
         };
-        selection.picks.iter().zip(&self.choice.named).map(chosen).collect()
+        selection.picks.iter().zip(&choice.named).map(chosen).collect()
     }
 
     /// The one line on standard error.
@@ -352,7 +230,7 @@ impl Report<'_> {
         if !unmapped.is_empty() {
             parts.push(format!("{} unmapped", counted(unmapped.len(), "file")));
         }
-        let root = self.model.index.root();
+        let root = self.chosen.model.index.root();
         if report.status == Status::Selected && root.tests_with_cost == 0 {
             parts.push("costs unknown: no input states any, so the budget is not kept".to_owned());
         }
@@ -360,7 +238,7 @@ impl Report<'_> {
     }
 }
 
-fn empty_line(diff: &Diff<'_>) -> String {
+pub(super) fn empty_line(diff: &Diff<'_>) -> String {
     format!("nothing to select: {}", empty_hint(diff))
 }
 

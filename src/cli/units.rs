@@ -73,6 +73,18 @@ pub(super) fn threshold(flag: Option<f64>) -> Result<f64, Error> {
     flag.map_or_else(from_environment, Ok)
 }
 
+/// Reads seconds, a number from 0 to 1e9.
+pub(super) fn limit(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected seconds".to_owned())?;
+    if (0.0..=1e9).contains(&seconds) { Ok(seconds) } else { Err("expected 0 to 1e9 seconds".to_owned()) }
+}
+
+/// Seconds as microseconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+pub(super) fn microseconds_of(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
+}
+
 /// Microseconds as seconds.
 pub(super) fn seconds_of(microseconds: u64) -> f64 {
     microseconds as f64 / 1e6
