@@ -4,12 +4,14 @@
 
 mod ingest;
 mod model;
+mod replay;
 mod sample;
 
 #[cfg(feature = "sqlite")]
 pub use ingest::coverage_db;
 pub use ingest::{conceptual, coverage_json, ctags, durations, ingest, json_lines, junit, lcov};
 pub use model::{model, select_flipped};
+pub use replay::past_runs;
 pub use sample::{SAMPLE_DIFF, sample};
 
 use crate::diff;

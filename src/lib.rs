@@ -5,6 +5,7 @@
 //! ```text
 //! diff ─> change ──────────┐
 //!                          ├─> relevance ─> candidate ─> optimize ─> choose ─> policy ─> output
+//!                          │                                            └─> replay ─┘
 //! mmap ─> model::Index ────┘
 //! ingest ─> observation ─> build ─> model
 //! ```
@@ -59,6 +60,7 @@ pub mod optimize;
 pub mod output;
 pub mod policy;
 pub mod relevance;
+pub mod replay;
 pub mod signal;
 mod trace;
 pub mod words;

@@ -9,6 +9,7 @@ mod find;
 mod impacted;
 mod inspect;
 mod model_source;
+mod replay;
 mod repository;
 mod select;
 mod sink;
@@ -53,6 +54,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Show how a diff is read: files, hunks and the regions they touch
     Changes(changes::ChangesArgs),
+    /// Tell how often selections would have missed, on past runs of the suite
+    Replay(replay::ReplayArgs),
     /// Show what is in a model
     Inspect(inspect::InspectArgs),
     /// Check every byte of a model
@@ -202,6 +205,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Impacted(args) => impacted::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Changes(args) => changes::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Base(args) => base::run(&args),

@@ -22,6 +22,7 @@ mod junit;
 mod junit_id;
 mod lcov;
 mod note;
+mod past_runs;
 mod path;
 mod recording;
 mod timestamp;
@@ -37,6 +38,7 @@ pub use detect::{HEAD_BYTES, Kind, detect};
 pub use directory::label_of;
 pub use error::IngestError;
 pub use note::Note;
+pub use past_runs::{PastChange, PastChoice, PastRun, past_runs};
 pub use path::Context;
 
 /// The greatest line number that is taken; beyond it a recording is damaged, not large.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Three tests over two files, one JSON object a line: what any recorder can write.
-const RECORDED: &str = r#"{"test": "tests/test_a.py::test_one", "cost": 0.5, "lines": {"src/pkg/a.py": [[1, 10], 20]}}
+pub(crate) const RECORDED: &str = r#"{"test": "tests/test_a.py::test_one", "cost": 0.5, "lines": {"src/pkg/a.py": [[1, 10], 20]}}
 {"test": "tests/test_a.py::test_two", "cost": 1.0, "lines": {"src/pkg/a.py": [[5, 12]]}}
 {"test": "tests/test_b.py::test_three[x y]", "cost": 2.0, "lines": {"src/pkg/b.py": [3], "src/pkg/a.py": [20]}}
 {"test": "tests/test_b.py::test_four", "cost": 8.0, "lines": {"src/other/b.py": [1]}}
@@ -35,24 +35,24 @@ const CONCEPTUAL: &str = r#"{
   }
 }"#;
 
-struct Folder {
+pub(crate) struct Folder {
     dir: TempDir,
 }
 
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Folder {
     /// An empty folder outside any repository.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: TempDir::new().unwrap() }
     }
 
     /// A folder with a model of `inputs`.
-    fn with_model(input: &str) -> Self {
+    pub(crate) fn with_model(input: &str) -> Self {
         let folder = Self::new();
         folder.write("input", input);
         let built = folder.run(&["build", "input"], "");
@@ -60,27 +60,27 @@ impl Folder {
         folder
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_covopt"));
         command.args(args).current_dir(self.path()).env_clear();
         command
     }
 
-    fn run(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Ran {
+    pub(crate) fn run(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Ran {
         self.run_with(args, stdin, &[])
     }
 
-    fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>, environment: &[(&str, &str)]) -> Ran {
+    pub(crate) fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>, environment: &[(&str, &str)]) -> Ran {
         let mut command = self.command(args);
         command.envs(environment.iter().copied());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -93,7 +93,7 @@ impl Folder {
         ran
     }
 
-    fn json(&self, args: &[&str], stdin: &str) -> (i32, Value) {
+    pub(crate) fn json(&self, args: &[&str], stdin: &str) -> (i32, Value) {
         let ran = self.run(&[args, &["--format", "json"]].concat(), stdin);
         let value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}\n{}", ran.stdout, ran.stderr));
         (ran.code, value)
@@ -101,7 +101,7 @@ impl Folder {
 }
 
 /// A diff that removes line `line` of `path`.
-fn removal(path: &str, line: u32) -> String {
+pub(crate) fn removal(path: &str, line: u32) -> String {
     format!("diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -{line} +{},0 @@\n-gone\n", line - 1)
 }
 

@@ -17,6 +17,7 @@ const TARGETS: &[Target] = &[
     ("conceptual", fuzz::conceptual),
     ("durations", fuzz::durations),
     ("ctags", fuzz::ctags),
+    ("past_runs", fuzz::past_runs),
     ("model", fuzz::model),
 ];
 

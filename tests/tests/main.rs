@@ -15,6 +15,7 @@ mod diff_against_git;
 #[cfg(unix)]
 mod end_to_end;
 mod fuzz_corpus;
+mod replay;
 mod roundtrip;
 #[cfg(unix)]
 mod shop;
