@@ -24,6 +24,11 @@ impl DiffInput {
         Ok(Self { name, bytes })
     }
 
+    /// The diff as it was read, without colours.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The files and hunks in it.
     pub(super) fn parse(&self) -> Result<Diff<'_>, Error> {
         diff::parse(&self.bytes).map_err(|error| Error::Diff { name: self.name.clone(), error })

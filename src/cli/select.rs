@@ -1,6 +1,7 @@
 //! `covopt select`: the budgeted selection.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,9 +12,9 @@ use super::find::FromCwd;
 use super::units::seconds_of;
 use super::{EmptyDiff, IdFormat, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::diff::Diff;
-use crate::error::exit;
+use crate::error::{Error, exit};
 use crate::optimize::{self, Pick, Reason, Verdict, as_fraction};
-use crate::output::{self, ChosenTest, ModelSource, SelectReport, UnmappedPart, counted};
+use crate::output::{self, ChosenTest, LogLine, ModelSource, SelectReport, UnmappedPart, counted};
 use crate::policy::Status;
 
 /// Flags of `select`.
@@ -31,18 +32,39 @@ pub(super) struct SelectArgs {
     /// What an empty diff means: `ok` selects nothing, `fail` exits with 2
     #[arg(long, value_enum, default_value_t = EmptyDiff::Ok)]
     empty_diff: EmptyDiff,
+    /// Append what was chosen, and the diff, to FILE as one line of JSON, for `covopt replay`
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Only log: print no ids and exit with 0 whatever was found, for a job that runs the whole suite anyway
+    #[arg(long, requires = "log", conflicts_with_all = ["output", "format", "null"])]
+    shadow: bool,
 }
 
-/// Runs `select`.
+/// Runs `select`. A shadow changes nothing for whoever runs it: only a log that cannot be written, or a wrong command line,
+/// is a failure of its own.
 pub(super) fn run(args: &SelectArgs) -> Outcome {
+    match select(args) {
+        Err(error) if args.shadow && !matches!(error, Error::Write { .. } | Error::Usage(_)) => {
+            note(&format!("nothing is logged: {error}"));
+            Ok(exit::DONE)
+        }
+        Ok(_) if args.shadow => Ok(exit::DONE),
+        outcome => outcome,
+    }
+}
+
+fn select(args: &SelectArgs) -> Outcome {
     let start = Instant::now();
     let diff = args.choice.diff.diff.as_path();
     let place = sink::prepare_with_place(&args.output.sink, &args.choice.model, &[diff])?;
+    if let Some(log) = &args.log {
+        sink::check_log(log, &[diff, &place.model, args.output.sink.file().unwrap_or(&place.model)])?;
+    }
     let input = DiffInput::read(diff, "covopt select -t 10")?;
     let diff = input.parse()?;
     if diff.files.is_empty() && !place.named && !place.model.exists() {
         let report = Report::without_model(&args.choice, args.curve);
-        return answer(args, &report, &empty_line(&diff), start);
+        return answer(args, &report, &empty_line(&diff), input.bytes(), start);
     }
     let chosen = args.choice.choose(&place, &diff, args.verbosity.quiet)?;
     let (report, mut line) = Report {
@@ -56,7 +78,7 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
     if let Some(hint) = args.output.root_hint(&place).filter(|_| !report.tests.is_empty()) {
         line.push_str(&format!("; {hint}"));
     }
-    answer(args, &report, &line, start)
+    answer(args, &report, &line, input.bytes(), start)
 }
 
 /// Everything that the answer is made of.
@@ -253,15 +275,23 @@ fn evidence(recorded: bool, declared: bool, texts: bool) -> &'static str {
     }
 }
 
-/// Prints the answer, and what is to be said about it.
-fn answer(args: &SelectArgs, report: &SelectReport, line: &str, start: Instant) -> Outcome {
+/// Prints the answer, logs it, and says what is to be said about it.
+fn answer(args: &SelectArgs, report: &SelectReport, line: &str, diff: &[u8], start: Instant) -> Outcome {
     let mut report = report.clone();
     report.elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
     let ids: Vec<&str> = report.tests.iter().map(|test| test.id.as_str()).collect();
-    sink::write_ids(&args.output, &ids, &report)?;
+    if let Some(log) = &args.log {
+        sink::append(log, &LogLine::new(&report, diff))?;
+    }
+    if !args.shadow {
+        sink::write_ids(&args.output, &ids, &report)?;
+    }
     if !args.verbosity.quiet {
         note(line);
-        sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint));
+        match args.shadow {
+            true => note("a shadow: logged, and left to the whole suite"),
+            false => sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint)),
+        }
         let plot = report.curve.as_deref().filter(|_| args.output.format() != IdFormat::Json).map(output::plot);
         if let Some(plot) = plot.filter(|plot| !plot.is_empty()) {
             say(plot.trim_end());

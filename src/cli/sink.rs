@@ -38,6 +38,27 @@ pub(super) fn prepare_with_place(output: &SinkArgs, model: &ModelArgs, inputs: &
     place
 }
 
+/// Refuses a log that is one of `others`, or a model.
+pub(super) fn check_log(log: &Path, others: &[&Path]) -> Result<(), Error> {
+    // A model that is yet to be built has no inode to compare.
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    if is_model(log) || others.iter().any(|other| absolute(log) == absolute(other) || is_same(log, other)) {
+        let log = log.display();
+        return Err(Error::Usage(format!(
+            "--log `{log}` has another part in this command, or is a model; name another file"
+        )));
+    }
+    Ok(())
+}
+
+/// Appends `value` to a log as one line of JSON, in one write, so that the lines of jobs that share it do not mix.
+pub(super) fn append(log: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
+    let mut line = serde_json::to_vec(value).expect("a line has string keys and finite numbers");
+    line.push(b'\n');
+    let file = File::options().append(true).create(true).open(log);
+    file.and_then(|mut file| file.write_all(&line)).map_err(|error| write_error(log, error))
+}
+
 fn empty(path: &Path) -> Result<(), Error> {
     File::create(path).map(drop).map_err(|error| write_error(path, error))
 }

@@ -2,11 +2,13 @@
 
 mod curve;
 mod ids;
+mod log;
 mod replay;
 mod report;
 mod table;
 
 pub use curve::{CurvePoint, curve, plot};
 pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};
+pub use log::LogLine;
 pub use replay::{AtBudget, Miss, PastResult, ReplayReport, RunAtBudget, RunResult};
 pub use report::{ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits, seconds};

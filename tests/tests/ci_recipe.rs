@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::shop::{Ended, Shop, recorded_cases};
 
 const MARKER: &str = "<!-- recipe:";
+const SHADOW_MARKER: &str = "<!-- shadow:";
 const XARGS_COMMAND_FAILED: i32 = 123;
 
 fn page(name: &str) -> String {
@@ -18,11 +19,15 @@ fn bash_block(text: &str) -> String {
     block.to_owned()
 }
 
-/// The first code block after the marker.
-fn recipe() -> String {
+/// The first code block after a marker.
+fn marked(marker: &str) -> String {
     let page = page("docs/ci.md");
-    let (_, after) = page.split_once(MARKER).expect("docs/ci.md marks its recipe");
+    let (_, after) = page.split_once(marker).expect("docs/ci.md marks its recipes");
     bash_block(after)
+}
+
+fn recipe() -> String {
+    marked(MARKER)
 }
 
 #[test]
@@ -142,4 +147,21 @@ fn the_base_of_the_model_is_the_commit_it_was_built_at() {
     commit(&shop);
     let from_base = shop.sh("b=$(covopt base) && git diff \"$b\"").expect_code(0);
     assert_eq!(from_base.stdout, shop.sh("git diff main...HEAD").expect_code(0).stdout);
+}
+
+/// The shadow's recipe: the job ends as the suite does, and the run can be replayed.
+#[test]
+fn a_shadow_leaves_a_past_run_behind() {
+    let shop = on_a_topic_branch();
+    shop.edit("shop/stock.py", "held - min(pieces, held)", "held - pieces");
+    commit(&shop);
+    // With pytest's cache, which other tests turn off.
+    let script = format!("export COVOPT_NO_BUILD=1 BASE=main PYTEST_ADDOPTS=-q\n{}", marked(SHADOW_MARKER));
+    shop.shell(&shop.path(), &["bash", "-e", "-c", &script]).expect_code(1);
+    for replay in ["covopt replay --log runs.jsonl", "covopt replay runs.jsonl -t 60"] {
+        let ended = shop.sh(&format!("{replay} --format json")).expect_code(0);
+        let report: serde_json::Value = serde_json::from_str(&ended.stdout).expect("replay prints JSON");
+        let caught = &report["budgets"][0]["caught"];
+        assert_eq!((caught["hits"].as_u64(), caught["of"].as_u64()), (Some(1), Some(1)), "{replay}: {}", ended.stdout);
+    }
 }
