@@ -5,7 +5,7 @@
 //! ```text
 //! diff ─> change ──────────┐
 //!                          ├─> relevance ─> candidate ─> optimize ─> choose ─> policy ─> output
-//!                          │                                            └─> replay ─┘
+//!                          │                                            └─> explain, replay ─┘
 //! mmap ─> model::Index ────┘
 //! ingest ─> observation ─> build ─> model
 //! ```
@@ -49,6 +49,7 @@ pub mod choose;
 pub mod cli;
 pub mod diff;
 pub mod error;
+pub mod explain;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod id;

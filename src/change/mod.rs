@@ -62,6 +62,14 @@ impl Source {
             Source::Feature(_) => "feature",
         }
     }
+
+    /// The file that its lines are in, or its tests.
+    pub fn file(&self) -> Option<FileId> {
+        match *self {
+            Source::Defines(file) | Source::Block(file, _) | Source::Symbol(file, _) | Source::File(file) => Some(file),
+            Source::Tests(_) | Source::Feature(_) => None,
+        }
+    }
 }
 
 /// A region that the diff touches.

@@ -111,6 +111,7 @@ impl Strategy {
 pub(super) struct Chosen {
     pub(super) model: Model,
     pub(super) change: Change,
+    pub(super) relevance: Relevance,
     pub(super) terms: Terms,
     /// The tree, where there is one to ask.
     pub(super) tree: Option<Tree>,
@@ -156,6 +157,6 @@ impl ChoiceArgs {
             ChoiceError::Candidates(error) => Error::Candidates(error),
             ChoiceError::Exact(error) => Error::Usage(error.to_string()),
         })?;
-        Ok(Chosen { model, change, terms, tree, choice })
+        Ok(Chosen { model, change, relevance, terms, tree, choice })
     }
 }

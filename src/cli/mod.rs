@@ -5,6 +5,7 @@ mod build;
 mod changes;
 mod choice;
 mod diff_input;
+mod explain;
 mod find;
 mod impacted;
 mod inspect;
@@ -52,6 +53,8 @@ enum Command {
     Impacted(impacted::ImpactedArgs),
     /// Make or refresh the model from coverage, reports and JSON, as given or as found
     Build(build::BuildArgs),
+    /// Tell why tests were chosen or not, and what stays at risk
+    Explain(explain::ExplainArgs),
     /// Show how a diff is read: files, hunks and the regions they touch
     Changes(changes::ChangesArgs),
     /// Tell how often selections would have missed, on past runs of the suite
@@ -203,6 +206,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Select(args) => select::run(&args),
         Command::Impacted(args) => impacted::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Changes(args) => changes::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -88,7 +88,7 @@ pub(super) fn empty_named_output(arguments: &[OsString]) {
     if !arguments
         .get(1)
         .and_then(text)
-        .is_some_and(|command| matches!(command.as_str(), "select" | "impacted" | "changes" | "replay"))
+        .is_some_and(|command| matches!(command.as_str(), "select" | "impacted" | "explain" | "changes" | "replay"))
     {
         return;
     }

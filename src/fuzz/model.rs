@@ -9,7 +9,9 @@ use super::sample::{SAMPLE_DIFF, sample};
 use crate::build::{build, restore};
 use crate::candidate::gather;
 use crate::change::{Change, Mapping};
+use crate::choose::{Terms, choose};
 use crate::diff;
+use crate::explain::{SELECTIONS_MOST, Subject, explain};
 use crate::id::{FeatureId, FileId, TestId};
 use crate::model::seal::seal;
 use crate::model::{Index, PostingList};
@@ -48,6 +50,23 @@ fn open(bytes: &[u8]) {
         }
     }
     let _ = chosen(&index);
+    explained(&index);
+}
+
+/// Explains a choice for [`SAMPLE_DIFF`], and its first test.
+fn explained(index: &Index<&[u8]>) -> Option<()> {
+    let diff = diff::parse(SAMPLE_DIFF).expect("the sample's diff is well formed");
+    let change = Change::read(index, &diff, Mapping::default()).ok()?;
+    let relevance = Relevance::score(index, &Query::of(&diff, &change)).ok()?;
+    let terms = Terms { options: Options { budget_us: Some(10_000), ..Options::default() }, ..Terms::default() };
+    let choice = choose(index, &change, &relevance, &terms, &mut |id| Ok(Some(id.to_owned()))).ok()?;
+    let subject = Subject { index, change: &change, relevance: &relevance, terms: &terms, choice: &choice };
+    for tests in [&[][..], &[TestId(0)], &[TestId(BEYOND)]] {
+        let Ok(found) = explain(subject, tests) else { continue };
+        assert!(found.selections <= SELECTIONS_MOST);
+        assert!(found.parts.iter().all(|part| part.unreachable <= part.risk && part.risk <= part.weight));
+    }
+    Some(())
 }
 
 fn ask_names(index: &Index<&[u8]>) {

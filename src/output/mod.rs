@@ -1,6 +1,7 @@
 //! From a selection to bytes: lines, NUL-separated ids, or JSON. The only room that writes test ids.
 
 mod curve;
+mod explain;
 mod ids;
 mod log;
 mod replay;
@@ -8,6 +9,7 @@ mod report;
 mod table;
 
 pub use curve::{CurvePoint, curve, plot};
+pub use explain::{AnswerReport, ExplainReport, MoreReport, PartReport, ShareReport, WhyReport};
 pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};
 pub use log::LogLine;
 pub use replay::{AtBudget, Miss, PastResult, ReplayReport, RunAtBudget, RunResult};

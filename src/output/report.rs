@@ -295,7 +295,7 @@ fn percent(share: f64) -> String {
 }
 
 /// A share that is reached at least, in whole percent, or tenths where the last of them is left.
-fn percent_down(share: f64) -> String {
+pub(super) fn percent_down(share: f64) -> String {
     let steps = if share > 0.99 { 1_000.0 } else { 100.0 };
     percent((share * steps + 1e-6).floor() / steps)
 }

@@ -308,3 +308,17 @@ fn assert_says(stderr: &str, parts: &[&str]) {
 fn json(ended: &Ended) -> serde_json::Value {
     serde_json::from_str(&ended.stdout).expect("stdout is one JSON object")
 }
+
+/// The explanation names the line that is broken, and the tests that are about to fail.
+#[test]
+fn the_choice_for_a_defect_is_explained() {
+    let shop = Shop::with_model();
+    break_it(&shop, LATE_DISCOUNT);
+    let selected = select(&shop, SELECT);
+    let text = shop.sh("git diff | covopt explain -t 2").expect_code(0).stdout;
+    assert!(text.contains("shop/discounts.py, line 25  21 tests run it"), "{text}");
+    let rows = text.lines().skip_while(|line| !line.ends_with("  test")).skip(1).take_while(|line| !line.is_empty());
+    let rows: Vec<&str> = rows.collect();
+    assert_eq!(rows.len(), selected.len(), "{text}");
+    assert!(rows.iter().zip(&selected).all(|(row, id)| row.ends_with(id.as_str())), "{selected:?}\n{text}");
+}

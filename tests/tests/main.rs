@@ -14,6 +14,7 @@ mod diff_against_diffy;
 mod diff_against_git;
 #[cfg(unix)]
 mod end_to_end;
+mod explain;
 mod fuzz_corpus;
 mod replay;
 mod roundtrip;
