@@ -83,6 +83,10 @@ must 'git diff'
 say "# Which tests are worth two seconds?"
 must 'git diff | covopt select -t 2 --verbose'
 
+say "# Why these, and what remains?"
+must 'git diff | covopt explain -t 2'
+must 'git diff | covopt explain -t 2 test_bulk_order'
+
 say "# Run them."
 run 'git diff | covopt select -t 2 -0 | xargs -0 -r pytest'
 selected_status=$status selected_failures=$(failures) selected_seconds=$(seconds)
