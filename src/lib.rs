@@ -52,6 +52,7 @@ pub mod error;
 pub mod explain;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod history;
 pub mod id;
 pub mod ingest;
 pub mod mmap;

@@ -108,7 +108,7 @@ impl FromIterator<LineRange> for LineSet {
     }
 }
 
-/// How a run of a test ended. The order is that of the join of runs that agree in time and commit.
+/// How a run of a test ended, the worse the greater. The order is that of the join of runs that agree in time and commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Outcome {
@@ -118,8 +118,10 @@ pub enum Outcome {
     Skipped = 1,
     /// The test passed.
     Passed = 2,
+    /// The test failed, was run again, and passed.
+    Flaky = 3,
     /// The test failed, or errored in set-up or teardown.
-    Failed = 3,
+    Failed = 4,
 }
 
 /// One run of one test, as a report states it.

@@ -21,8 +21,8 @@ use crate::model::names::{REF_BYTES, RawRef};
 use crate::model::record::link_outer;
 use crate::model::root::Root;
 use crate::model::{
-    FileRecord, NO_FAMILY, Posting, RawFeature, RunFact, Stamp, SymbolRecord, TestRecord, chunk, facts, names, probe,
-    quantize_count,
+    FileRecord, NO_FAMILY, Posting, RawFeature, RunFact, Stamp, SymbolRecord, TestRecord, chunk, facts, failures,
+    names, probe, quantize_count,
 };
 use crate::observation::{FileFacts, FileKey, LineSet, Observations, TestFacts, TestKey};
 use crate::optimize::Level;
@@ -54,6 +54,7 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
     let commits = commits(seen);
     root.commits = count(commits.len());
     let facts = test_records(seen, &order, &families, &commits, &mut root);
+    let failures = failures(&facts, &mut root);
     root.tests = count(order.tests.len());
     root.files = count(order.paths.len());
     root.features = count(seen.features().len());
@@ -80,6 +81,7 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
         (Kind::WordPostings, vocabulary.postings),
         (Kind::WordCounts, vocabulary.counts),
         (Kind::FamilyOf, family_of(seen, &order)),
+        (Kind::Failures, failures),
     ];
     assemble(&archive, &sections)
 }
@@ -261,7 +263,6 @@ fn test_records(
         root.tests_recorded += u32::from(facts.recorded);
         root.tests_with_text += u32::from(!facts.words.is_empty());
         root.runs += facts.runs.len() as u64;
-        root.tests_failed += u32::from(facts.runs.iter().any(|run| run.outcome == crate::observation::Outcome::Failed));
         let runs = facts.runs.iter().map(|run| RunFact {
             time_us: run.time_us,
             commit: position(commits, &run.commit),
@@ -276,6 +277,14 @@ fn test_records(
         }
     };
     order.tests.iter().map(record).collect()
+}
+
+/// The tests that failed in one of their runs.
+fn failures(records: &[TestRecord], root: &mut Root) -> Vec<u8> {
+    let tests = (0..).map(TestId).zip(records);
+    let failed: Vec<_> = tests.filter_map(|(test, record)| Some((test, record.history()?))).collect();
+    root.tests_failed = count(failed.len());
+    failures::encode(&failed)
 }
 
 /// File positions in the order of their reversed paths.

@@ -49,7 +49,7 @@ fn open(bytes: &[u8]) {
             ask_list(feature.list, index.root().tests);
         }
     }
-    let _ = chosen(&index);
+    let _ = (index.failures(), chosen(&index));
     explained(&index);
 }
 

@@ -102,6 +102,11 @@ pub fn sample() -> Observations {
             seen.run(test, Run { time_us: u64::from(at / 100) * 1_700_000_000_000_000, commit, outcome, cost_us });
         }
     }
+    // Flaky in both ways that runs can tell: at one commit, and within one report.
+    let ended = |time_us, outcome| Run { time_us, commit: "c0ffee0".to_owned(), outcome, cost_us: None };
+    for (at, time_us, outcome) in [(7, 1, Outcome::Failed), (7, 2, Outcome::Passed), (40, 3, Outcome::Flaky)] {
+        seen.run(tests[at], ended(time_us, outcome));
+    }
     seen.run(odd[2], Run { time_us: 0, commit: String::new(), outcome: Outcome::Passed, cost_us: Some(1 << 40) });
     seen
 }

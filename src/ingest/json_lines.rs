@@ -3,7 +3,7 @@
 //! `{"test": "id", "cost": 1.25, "file": "a_test.go", "lines": {"a.go": [[10, 20], 33]}, "regions": {"pkg.fn": 0.9},
 //! "text": "words", "family": "t", "outcome": "passed", "time": "2026-11-22T02:51:26Z", "commit": "c1dc5dc"}`: all but
 //! `test` optional, in any order, and a test may recur. `time` is RFC 3339 or seconds since the epoch; `outcome` is
-//! passed, failed, error or skipped. Unknown fields are named and not used.
+//! passed, failed, error, flaky (it failed, was run again and passed) or skipped. Unknown fields are named and not used.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -108,9 +108,12 @@ impl Reading<'_> {
             None => Outcome::Unknown,
             Some("passed") => Outcome::Passed,
             Some("failed" | "error") => Outcome::Failed,
+            Some("flaky") => Outcome::Flaky,
             Some("skipped") => Outcome::Skipped,
             Some(other) => {
-                return Err(malformed(format!("`outcome` is {other:?}, expected passed, failed, error or skipped")));
+                return Err(malformed(format!(
+                    "`outcome` is {other:?}, expected passed, failed, error, flaky or skipped"
+                )));
             }
         };
         let time_us = match &record.time {

@@ -43,8 +43,6 @@ pub(super) struct Case {
     pub(super) time_us: u64,
     pub(super) outcome: Outcome,
     pub(super) cost_us: Option<u64>,
-    /// It failed before it ended as `outcome` says.
-    pub(super) is_flaky: bool,
 }
 
 /// Reads a report; its cases wait for [`Ingest::finish`].
@@ -159,11 +157,7 @@ impl<'a> Report<'a> {
             }
             "failure" | "error" => self.ended(Outcome::Failed),
             "skipped" => self.ended(Outcome::Skipped),
-            "flakyFailure" | "flakyError" => {
-                if let Some(case) = self.open_case {
-                    self.cases[case].is_flaky = true;
-                }
-            }
+            "flakyFailure" | "flakyError" => self.ended(Outcome::Flaky),
             _ => {}
         }
         Ok(())
@@ -228,7 +222,6 @@ impl<'a> Report<'a> {
             time_us,
             outcome: Outcome::Passed,
             cost_us,
-            is_flaky: false,
         });
         Ok(self.cases.len() - 1)
     }
@@ -247,8 +240,8 @@ impl<'a> Report<'a> {
     fn ended(&mut self, outcome: Outcome) {
         if let Some(case) = self.open_case {
             let case = &mut self.cases[case];
-            // A case that passed its call and was only skipped in part is a skipped one; a failure stays.
-            if case.outcome != Outcome::Failed {
+            // A case that passed its call and was only skipped in part is a skipped one; what failed once stays so.
+            if case.outcome < Outcome::Flaky.max(outcome) {
                 case.outcome = outcome;
             }
         }

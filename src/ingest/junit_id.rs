@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::junit::{Case, Dialect};
 use super::{Ingest, Note};
 use crate::id::path_in_test_id;
-use crate::observation::{Outcome, Run};
+use crate::observation::Run;
 
 /// What the other inputs know, and the exact cases of all reports.
 struct Known {
@@ -69,11 +69,8 @@ pub(super) fn resolve(into: &mut Ingest) {
 
 fn add(into: &mut Ingest, case: &Case, id: &str) {
     let test = into.seen.test(id);
-    let run = |outcome, cost_us| Run { time_us: case.time_us, commit: String::new(), outcome, cost_us };
-    into.seen.run(test, run(case.outcome, case.cost_us));
-    if case.is_flaky {
-        into.seen.run(test, run(Outcome::Failed, None));
-    }
+    let (outcome, cost_us) = (case.outcome, case.cost_us);
+    into.seen.run(test, Run { time_us: case.time_us, commit: String::new(), outcome, cost_us });
 }
 
 /// The node id of a pytest case that names its file, if the class name begins with that file: a test inherited from

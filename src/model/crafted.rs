@@ -133,8 +133,8 @@ fn sections_that_do_not_fit_are_refused() {
     assert!(broken(&|bytes| put_u64(bytes, entry(12) + 16, u64::MAX)).starts_with("section 13 is outside the file"));
     assert!(broken(&|bytes| put_u64(bytes, entry(12) + 8, u64::MAX - 63)).starts_with("section 13 is outside"));
     assert!(broken(&|bytes| put_u32(bytes, entry(3), 3)).starts_with("section 3 is out of order"));
-    assert!(broken(&|bytes| put_u32(bytes, entry(16), 18)).starts_with("section 18 is unknown to this build"));
-    assert!(broken(&|bytes| put_u32(bytes, 12, 16)).starts_with("section 17 is missing"));
+    assert!(broken(&|bytes| put_u32(bytes, entry(17), 20)).starts_with("section 20 is unknown to this build"));
+    assert!(broken(&|bytes| put_u32(bytes, 12, 17)).starts_with("section 19 is missing"));
     assert!(broken(&|bytes| put_u32(bytes, 12, 257)).contains("more than 256 sections"));
     assert!(broken(&|bytes| put_u32(bytes, 12, 0)).starts_with("section 1 is missing"));
 }
@@ -171,7 +171,7 @@ fn unknown_sections_are_skipped_where_they_are_optional() {
     let index = Index::open(&bytes[..]).unwrap();
     assert!(index.find_file("src/a.py").unwrap().is_some());
     index.verify(|_, _| ()).unwrap();
-    assert!(refusal(&with_section(18)).starts_with("section 18 is unknown to this build and not optional"));
+    assert!(refusal(&with_section(20)).starts_with("section 20 is unknown to this build and not optional"));
     let mut flipped = bytes.clone();
     *flipped.last_mut().unwrap() ^= 1;
     assert!(Index::open(&flipped[..]).unwrap().verify(|_, _| ()).is_err());
@@ -179,13 +179,14 @@ fn unknown_sections_are_skipped_where_they_are_optional() {
 
 #[test]
 fn counts_that_the_sections_do_not_bear_out_are_refused() {
-    let claims: [(&str, Change<Root>); 6] = [
+    let claims: [(&str, Change<Root>); 7] = [
         ("costs", |root| root.tests = u32::MAX),
         ("costs", |root| root.tests /= 2),
         ("path suffixes", |root| root.files = 1 << 30),
         ("features", |root| root.features += 1),
         ("family names", |root| root.families = u32::MAX),
         ("commits", |root| root.commits = 1 << 20),
+        ("failures", |root| root.tests_failed -= 1),
     ];
     for (section, claim) in claims {
         let message = refusal(&remade(|root, _| claim(root)));
@@ -310,6 +311,18 @@ fn probe_buckets_that_never_end_are_an_error() {
     });
     let index = Index::open(&bytes[..]).unwrap();
     assert!(index.find_file("nowhere/to/be/found").is_err());
+}
+
+/// Entries that vouch for themselves and are not those of the runs.
+#[test]
+fn failures_that_no_run_tells_are_found_by_verify() {
+    let good = good();
+    let mut failures = Index::open(&good[..]).unwrap().failures().unwrap();
+    failures[0].1.failed_us += 1;
+    let bytes = remade(|_, edit| edit(Kind::Failures, &|section| *section = super::failures::encode(&failures)));
+    let index = Index::open(&bytes[..]).unwrap();
+    assert_eq!(index.failures(), Ok(failures));
+    assert!(index.verify(|_, _| ()).unwrap_err().to_string().contains("failures"));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 use super::bytes::{Cursor, put_varint};
 use super::error::ModelError;
 use super::names::{Blocks, encode_blocks};
+use crate::history::History;
 use crate::observation::{Outcome, RUNS_KEPT};
 
 const SECTION: &str = "facts";
@@ -46,6 +47,11 @@ pub struct TestRecord {
 }
 
 impl TestRecord {
+    /// What its runs say of its failures, or `None` where none failed.
+    pub fn history(&self) -> Option<History> {
+        History::of(self.runs.iter().map(|run| (run.time_us, run.commit, run.outcome)))
+    }
+
     fn first_time(&self) -> u64 {
         self.runs.first().map_or(0, |run| run.time_us)
     }
@@ -101,7 +107,8 @@ fn read_test(cursor: &mut Cursor<'_>, first_time: u64) -> Option<TestRecord> {
             0 => Outcome::Unknown,
             1 => Outcome::Skipped,
             2 => Outcome::Passed,
-            3 => Outcome::Failed,
+            3 => Outcome::Flaky,
+            4 => Outcome::Failed,
             _ => return None,
         };
         time_us = time_us.wrapping_add(cursor.varint()?);

@@ -8,6 +8,7 @@ use super::bytes::checksum;
 use super::chunk::{self, Chunks};
 use super::error::ModelError;
 use super::facts::{self, TestRecord};
+use super::failures::{self, RawFailure};
 use super::layout::{Kind, Preamble, VERSION};
 use super::names::{Blocks, NameTable, RawRef};
 use super::postings::{PostingList, RawListRef};
@@ -15,6 +16,7 @@ use super::probe;
 use super::record::{ArchivedFileRecord, ArchivedSymbolRecord, FileRecord, LineRun};
 use super::root::{ArchivedRoot, Root};
 use super::vocabulary;
+use crate::history::History;
 use crate::id::{FeatureId, FileId, TestId};
 use crate::observation::LineRange;
 use crate::words::Word;
@@ -133,6 +135,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         self.features_table()?;
         self.word_counts()?;
         self.families()?;
+        self.failures_table()?;
         Ok(())
     }
 
@@ -160,6 +163,10 @@ impl<D: AsRef<[u8]>> Index<D> {
 
     fn features_table(&self) -> Result<&[RawFeature], ModelError> {
         self.table(Kind::Features, self.root.features)
+    }
+
+    fn failures_table(&self) -> Result<&[RawFailure], ModelError> {
+        self.table(Kind::Failures, self.root.tests_failed)
     }
 
     fn costs(&self) -> Result<Chunks<'_>, ModelError> {
@@ -265,6 +272,14 @@ impl<D: AsRef<[u8]>> Index<D> {
             return Err(damaged("a run names a commit that is not there"));
         }
         Ok(record)
+    }
+
+    /// The tests that failed in one of their runs, ascending, with what is known of their failures. O(such tests).
+    ///
+    /// # Errors
+    /// If an entry is damaged.
+    pub fn failures(&self) -> Result<Vec<(TestId, History)>, ModelError> {
+        failures::read(self.failures_table()?, self.root.tests)
     }
 
     /// A commit that runs name, by its position.

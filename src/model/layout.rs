@@ -71,11 +71,13 @@ pub enum Kind {
     WordCounts = 16,
     /// The family of each test, declared or a parametrization group: checked chunks of `u32`.
     FamilyOf = 17,
+    /// The tests that failed in one of their runs: 20 bytes each.
+    Failures = 19,
 }
 
 impl Kind {
     /// Every kind, ascending.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Kind::TestNames,
         Kind::Costs,
         Kind::Facts,
@@ -93,6 +95,7 @@ impl Kind {
         Kind::WordPostings,
         Kind::WordCounts,
         Kind::FamilyOf,
+        Kind::Failures,
     ];
 
     /// The name that errors and `inspect` use.
@@ -115,6 +118,7 @@ impl Kind {
             Kind::WordPostings => "word postings",
             Kind::WordCounts => "word counts",
             Kind::FamilyOf => "family of each test",
+            Kind::Failures => "failures",
         }
     }
 }

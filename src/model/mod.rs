@@ -12,6 +12,7 @@ pub(crate) mod chunk;
 mod crafted;
 mod error;
 pub(crate) mod facts;
+pub(crate) mod failures;
 mod index;
 pub(crate) mod layout;
 pub(crate) mod names;

@@ -28,7 +28,7 @@ pub struct Root {
     pub tests_recorded: u32,
     /// Tests with a declared signal.
     pub tests_declared: u32,
-    /// Tests with at least one run that failed.
+    /// Tests with at least one run that failed, if only at first.
     pub tests_failed: u32,
     /// Runs of tests.
     pub runs: u64,

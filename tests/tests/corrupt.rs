@@ -102,6 +102,12 @@ fn questions(index: &Model<'_>) -> Vec<Question> {
             Ok(index.features_within("pkg.mod", 9)?.iter().flat_map(|(id, name)| [id.0.into(), text(name)]).collect())
         }),
         ask(|index| Ok(vec![text(&index.family_name(0)?), text(&index.commit(1)?)])),
+        ask(|index| {
+            let failures = index.failures()?.into_iter().flat_map(|(test, history)| {
+                [test.0.into(), history.runs.into(), history.failed.into(), history.is_flaky.into(), history.failed_us]
+            });
+            Ok(failures.collect())
+        }),
     ];
     questions.extend((0..index.root().files).map(FileId).map(|at| ask(move |index| file(index, at))));
     questions.extend((0..index.root().files).map(FileId).map(|at| ask(move |index| Ok(vec![text(&index.path(at)?)]))));

@@ -71,6 +71,18 @@ fn check_tests(seen: &Observations, index: &Index<&[u8]>) {
         };
         assert_eq!(record.runs.into_iter().map(run).collect::<BTreeSet<_>>(), facts.runs, "{name}");
     }
+    check_failures(seen, index);
+}
+
+/// Whoever failed, if only at first, is among the failures, and nobody else.
+fn check_failures(seen: &Observations, index: &Index<&[u8]>) {
+    let has_failed = |name: &&String| facts(seen, name).runs.iter().any(|run| run.outcome >= Outcome::Flaky);
+    let mut names: Vec<&String> = seen.test_names().iter().filter(has_failed).collect();
+    names.sort();
+    let failures = index.failures().unwrap();
+    assert_eq!(index.root().tests_failed as usize, failures.len());
+    let found: Vec<String> = failures.iter().map(|&(test, _)| index.test_name(test).unwrap()).collect();
+    assert_eq!(found.iter().collect::<Vec<_>>(), names);
 }
 
 fn facts<'a>(seen: &'a Observations, test: &str) -> &'a covopt::observation::TestFacts {
@@ -232,8 +244,13 @@ fn said() -> impl Strategy<Value = Said> {
             ranges.into_iter().map(|(first, more)| LineRange { first, last: first + more }).collect()
         })
     };
-    let outcome =
-        prop_oneof![Just(Outcome::Unknown), Just(Outcome::Skipped), Just(Outcome::Passed), Just(Outcome::Failed)];
+    let outcome = prop_oneof![
+        Just(Outcome::Unknown),
+        Just(Outcome::Skipped),
+        Just(Outcome::Passed),
+        Just(Outcome::Flaky),
+        Just(Outcome::Failed)
+    ];
     let time_us = prop_oneof![Just(0u64), 0u64..5, Just(u64::MAX)];
     let cost_us = proptest::option::of(prop_oneof![0u64..10, Just(1 << 33), Just(u64::MAX)]);
     let run = (time_us, prop_oneof!["", "[0-9a-f]{2}"], outcome, cost_us)
