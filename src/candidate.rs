@@ -62,7 +62,7 @@ pub enum Origin {
     Unrecorded,
 }
 
-/// Gathers the tests with a signal on `change`. O(postings log postings).
+/// Gathers the tests with a signal on `change`. O(postings log postings + tests that failed before).
 ///
 /// Regions of the instance: those of the change; then, where there is one, the part that no region knows, and what tests
 /// that were never recorded may run, on which words and names alone are the signal.
@@ -259,7 +259,15 @@ fn factors<D: AsRef<[u8]>>(
         };
         Factor { recorded: calibration.factor(&evidence), alone: calibration.factor_alone(&evidence) }
     };
-    Ok(tests.iter().zip(families).zip(&traces).map(factor).collect())
+    let mut factors: Vec<Factor> = tests.iter().zip(families).zip(&traces).map(factor).collect();
+    for (test, history) in views.index.failures()? {
+        if let Ok(at) = tests.binary_search(&test) {
+            let factor = signal::factor_of_history(history);
+            factors[at].recorded *= factor;
+            factors[at].alone *= factor;
+        }
+    }
+    Ok(factors)
 }
 
 fn position(rows: usize) -> u32 {
@@ -540,6 +548,26 @@ mod tests {
             assert_eq!((names(index, left.tests), left.instance.costs_us()), (vec!["line".to_owned()], &[5000][..]));
             assert_eq!(left.instance.rows_of(0), last);
         });
+    }
+
+    /// Three tests of one line: the one that failed last has the most of its failures, the flaky one the least.
+    #[test]
+    fn what_failed_before_tells_tests_of_a_line_apart() {
+        let mut seen = Observations::default();
+        let file = seen.file("a.py");
+        for (id, outcome) in [("failed", Outcome::Failed), ("flaky", Outcome::Flaky), ("passed", Outcome::Passed)] {
+            let test = seen.test(id);
+            seen.cover(test, file, &[LineRange::single(3)].into_iter().collect());
+            seen.run(test, Run { time_us: 1, commit: String::new(), outcome, cost_us: Some(1000) });
+        }
+        let bytes = build(&seen, None, |_| None);
+        let index = Index::open(&bytes[..]).unwrap();
+        let diff = crate::diff::parse(b"--- a/a.py\n+++ b/a.py\n@@ -3 +2,0 @@\n-x\n").unwrap();
+        let change = Change::read(&index, &diff, Mapping::default()).unwrap();
+        let candidates = gather(&index, &change, &Relevance::default()).unwrap();
+        let level = |candidate| candidates.instance.rows_of(candidate)[0].level();
+        let share = |factor| index.root().calibration.share(factor, 2.0 + 1.0 / 3.0 + 1.0);
+        assert_eq!([0, 1, 2].map(level), [2.0, 1.0 / 3.0, 1.0].map(share));
     }
 
     #[test]
