@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::observation::{Outcome, RUNS_KEPT};
+use crate::observation::{Outcome, RUNS_KEPT, Run};
 
 /// The failures of a test among its last runs; there is at least one, or a flaky run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,12 @@ impl History {
         (history.failed != 0 || history.is_flaky).then_some(history)
     }
 
+    /// [`History::of`] observed runs.
+    pub(crate) fn of_runs<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<Self> {
+        let commit = |run: &'a Run| Some(run.commit.as_str()).filter(|commit| !commit.is_empty());
+        Self::of(runs.into_iter().map(|run| (run.time_us, commit(run), run.outcome)))
+    }
+
     /// Whether its last run failed.
     pub fn failed_last(self) -> bool {
         self.failed & 1 != 0
@@ -65,8 +71,13 @@ mod tests {
     use Outcome::{Failed, Flaky, Passed, Skipped, Unknown};
 
     fn of(runs: &[(u64, &'static str, Outcome)]) -> Option<History> {
-        let stated = |commit: &'static str| Some(commit).filter(|commit| !commit.is_empty());
-        History::of(runs.iter().map(|&(time_us, commit, outcome)| (time_us, stated(commit), outcome)))
+        let run = |&(time_us, commit, outcome): &(u64, &str, Outcome)| Run {
+            time_us,
+            commit: commit.to_owned(),
+            outcome,
+            cost_us: None,
+        };
+        History::of_runs(&runs.iter().map(run).collect::<Vec<_>>())
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! `covopt impacted`: every test that a diff can reach, or exit 2 where the whole suite is wiser.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::diff_input::{DiffInput, empty_hint};
-use super::find::path_in_failed_id;
+use super::last_failed::{self, LastFailedArgs};
 use super::model_source::Model;
 use super::tree::Tree;
 use super::{DiffArgs, EmptyDiff, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, sink, units};
@@ -18,9 +18,6 @@ use crate::diff::Diff;
 use crate::error::{Error, exit};
 use crate::output::{UnmappedPart, counted};
 use crate::policy::{self, FullRun};
-
-/// Where pytest keeps the tests that failed last, below the root.
-const PYTEST_LAST_FAILED: &str = ".pytest_cache/v/cache/lastfailed";
 
 /// Flags of `impacted`.
 #[derive(Debug, Args)]
@@ -34,12 +31,8 @@ pub(super) struct ImpactedArgs {
     /// Any change in a `tests` folder asks for the whole suite
     #[arg(long)]
     strict_tests: bool,
-    /// Tests that failed last: pytest's `lastfailed`, a JSON list, or one id a line [default: pytest's cache]
-    #[arg(long, value_name = "FILE", conflicts_with = "no_last_failed")]
-    last_failed: Option<PathBuf>,
-    /// Leave out tests only because they failed last
-    #[arg(long)]
-    no_last_failed: bool,
+    #[command(flatten)]
+    last_failed: LastFailedArgs,
     /// What an empty diff means: `ok` adds nothing to what failed before, `fail` exits with 2
     #[arg(long, value_enum, default_value_t = EmptyDiff::Ok)]
     empty_diff: EmptyDiff,
@@ -78,7 +71,7 @@ struct ImpactedReport {
 pub(super) fn run(args: &ImpactedArgs) -> Outcome {
     let start = Instant::now();
     let mut inputs = vec![args.diff.diff.as_path()];
-    inputs.extend(args.last_failed.as_deref());
+    inputs.extend(args.last_failed.last_failed.as_deref());
     let place = sink::prepare_with_place(&args.output.sink, &args.model, &inputs)?;
     let threshold = units::threshold(args.threshold)?;
     let input = DiffInput::read(&args.diff.diff, "covopt impacted")?;
@@ -181,16 +174,8 @@ fn add_failed_before(
     report: &mut ImpactedReport,
 ) -> Result<(), Error> {
     let known: BTreeSet<String> = report.tests.iter().cloned().collect();
-    for id in failed_before(args, root)? {
-        let now = match tree.as_deref_mut() {
-            Some(tree) => tree.current_failed_id(&model.index, &id),
-            // Where there is no tree to ask, the model must know an id that does not even name a file.
-            None => {
-                let is_path = path_in_failed_id(&id).is_some();
-                model.index.find_test(&id).map(|known| (known.is_some() || is_path).then_some(id))
-            }
-        };
-        match now.map_err(|error| model.error(error))? {
+    for test in last_failed::find(&args.last_failed, root, model, args.verbosity.quiet)? {
+        match test.current_id(model, tree.as_deref_mut()).map_err(|error| model.error(error))? {
             Some(id) => {
                 report.failed_before += 1;
                 if !known.contains(&id) {
@@ -201,50 +186,6 @@ fn add_failed_before(
         }
     }
     Ok(())
-}
-
-/// The ids in the file of failed tests: what was named must be read, pytest's own cache need not be there, or whole.
-fn failed_before(args: &ImpactedArgs, root: &Path) -> Result<BTreeSet<String>, Error> {
-    if args.no_last_failed {
-        return Ok(BTreeSet::new());
-    }
-    let path = args.last_failed.clone().unwrap_or_else(|| root.join(PYTEST_LAST_FAILED));
-    let name = format!("`{}`", path.display());
-    let read = std::fs::read(&path).map(|bytes| failed_ids(&bytes));
-    let is_named = args.last_failed.is_some();
-    let problem = match read {
-        Ok(Ok(ids)) => return Ok(ids),
-        Err(error) if !is_named && error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) if is_named => {
-            let remedy = "; name the file of the tests that failed last, or pass --no-last-failed";
-            return Err(Error::Read { path: name, error, remedy });
-        }
-        Ok(Err(problem)) if is_named => return Err(Error::FailedTests { path: name, problem }),
-        Ok(Err(problem)) => problem,
-        Err(error) => error.to_string(),
-    };
-    if !args.verbosity.quiet {
-        note(&format!("{name} is not used: {problem}; what failed before is not known"));
-    }
-    Ok(BTreeSet::new())
-}
-
-/// The ids in a file of failed tests, sorted: pytest's JSON object, a JSON list, or lines. What begins as JSON must be
-/// JSON.
-fn failed_ids(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("expected UTF-8: {error}"))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let expected = |what: &str, error: serde_json::Error| format!("expected {what}: {error}");
-    match text.trim_start().as_bytes().first() {
-        Some(b'{') => {
-            let map: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(text).map_err(|error| expected("pytest's JSON object of failed ids", error))?;
-            let failed = map.into_iter().filter(|(_, failed)| *failed != serde_json::Value::Bool(false));
-            Ok(failed.map(|(id, _)| id).collect())
-        }
-        Some(b'[') => serde_json::from_str(text).map_err(|error| expected("a JSON list of ids", error)),
-        _ => Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()),
-    }
 }
 
 /// Prints ids or JSON, and the metrics.
@@ -282,21 +223,4 @@ fn answer(args: &ImpactedArgs, mut report: ImpactedReport, full_run: Option<Full
         }
     }
     Ok(if full_run.is_some() { exit::FULL_RUN } else { exit::DONE })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::failed_ids;
-
-    #[test]
-    fn failures_are_read_in_three_forms() {
-        let ids = |text: &str| failed_ids(text.as_bytes()).unwrap().into_iter().collect::<Vec<_>>();
-        assert_eq!(ids(r#"{"t.py::b": true, "t.py::a": true, "t.py::c": false}"#), ["t.py::a", "t.py::b"]);
-        assert_eq!(ids(r#"["t.py::b"]"#), ["t.py::b"]);
-        assert_eq!(ids("t.py::b[x y]\n\n t.py::a \n"), ["t.py::a", "t.py::b[x y]"]);
-        assert_eq!(ids(""), [""; 0]);
-        for text in [&b"{broken"[..], b"{\"a\": true", b"[1]", b" [\"a\"", b"\xff"] {
-            assert!(failed_ids(text).is_err(), "{text:?}");
-        }
-    }
 }

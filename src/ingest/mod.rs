@@ -89,6 +89,11 @@ impl Ingest {
         Self::default()
     }
 
+    /// Makes a test known by its id, so that cases of reports are matched with it.
+    pub fn know(&mut self, id: &str) {
+        self.seen.test(id);
+    }
+
     /// Reads an input of any kind from memory, a database through a temporary file.
     ///
     /// `input` names it in messages and notes.

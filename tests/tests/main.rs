@@ -15,6 +15,7 @@ mod diff_against_git;
 #[cfg(unix)]
 mod end_to_end;
 mod explain;
+mod failed_before;
 mod fuzz_corpus;
 mod replay;
 mod roundtrip;
