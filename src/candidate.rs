@@ -1,7 +1,7 @@
 //! From a change vector and the model's posting lists to candidates: the tests with a signal on what changed, their
 //! rows and costs, as the optimizer takes them. And, for what is left of a budget, the tests nearest to the change.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::change::{Change, Source};
 use crate::id::{FileId, TestId, path_in_test_id};
@@ -312,10 +312,11 @@ impl Candidates {
     /// # Errors
     /// Never for what [`gather`] gave.
     pub fn and(self, others: &[(TestId, u64)]) -> Result<Self, CandidateError> {
+        let mut seen: HashSet<TestId> = HashSet::new();
         let (mut tests, mut families, mut costs) = (self.tests, self.families, self.instance.costs_us().to_vec());
         let with_signal = self.with_signal;
         let further = others.iter().filter(|(test, _)| tests[..with_signal].binary_search(test).is_err());
-        let further: Vec<(TestId, u64)> = further.copied().collect();
+        let further: Vec<(TestId, u64)> = further.filter(|(test, _)| seen.insert(*test)).copied().collect();
         let rows = self.instance.rows().to_vec();
         let row_counts = (0u32..).take(tests.len()).map(|candidate| self.instance.rows_of(candidate).len());
         let mut starts = vec![0];
@@ -334,10 +335,32 @@ impl Candidates {
         Ok(Self { tests, with_signal, instance, origins: self.origins, families, files: None })
     }
 
-    /// The positions of those of `order` that are here, in that order.
-    pub fn positions(&self, order: &[(TestId, u64)]) -> Vec<u32> {
-        let position_of: HashMap<TestId, u32> = self.tests.iter().copied().zip(0..).collect();
-        order.iter().filter_map(|(test, _)| position_of.get(test).copied()).collect()
+    /// The positions of those of `order` that are here, in that order. O(tests without a signal + order log candidates).
+    pub fn positions<'a>(&self, order: impl IntoIterator<Item = &'a TestId>) -> Vec<u32> {
+        let (with_signal, without) = self.tests.split_at(self.with_signal);
+        let others: HashMap<TestId, u32> = without.iter().copied().zip(position(with_signal.len())..).collect();
+        let position_of = |test| match with_signal.binary_search(test) {
+            Ok(at) => Some(position(at)),
+            Err(_) => others.get(test).copied(),
+        };
+        order.into_iter().filter_map(position_of).collect()
+    }
+
+    /// Makes the candidates in `free` cost nothing, not even to open their files: they ran before. To be called after
+    /// everything is charged.
+    ///
+    /// # Errors
+    /// Never for what [`gather`] gave.
+    pub fn with_free(mut self, free: &BTreeSet<TestId>) -> Result<Self, CandidateError> {
+        let positions = self.positions(free);
+        if positions.is_empty() {
+            return Ok(self);
+        }
+        self.instance = self.instance.with_free(&positions);
+        let Some((mut file_of, mut setup_us)) = self.files.take() else { return Ok(self) };
+        positions.iter().for_each(|&candidate| file_of[candidate as usize] = position(setup_us.len()));
+        setup_us.push(0);
+        self.with_files(file_of, setup_us)
     }
 
     /// Charges `per_file_us` for each file of tests that is opened. O(names of the candidates).
@@ -592,9 +615,10 @@ mod tests {
             );
             assert_eq!(all.instance.costs_us(), [3000, 5000, 4000, 1000, 2000]);
             assert!(all.instance.rows_of(4).is_empty() && !all.instance.rows_of(1).is_empty());
-            assert_eq!(all.positions(&nearest), [2, 1, 0, 3, 4]);
+            let order = || nearest.iter().map(|(test, _)| test);
+            assert_eq!(all.positions(order()), [2, 1, 0, 3, 4]);
             let left = all.without(&HashSet::from([nearest[0].0, nearest[2].0])).unwrap();
-            assert_eq!((left.with_signal, left.positions(&nearest)), (1, vec![0, 1, 2]));
+            assert_eq!((left.with_signal, left.positions(order())), (1, vec![0, 1, 2]));
         });
     }
 

@@ -50,7 +50,7 @@ impl TermsArgs {
             workers: self.workers,
             ..Options::default()
         };
-        Terms { options, per_file_us: units::microseconds_of(self.per_file), aim }
+        Terms { options, per_file_us: units::microseconds_of(self.per_file), aim, ..Terms::default() }
     }
 
     /// How the diff is read.

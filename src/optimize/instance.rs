@@ -196,6 +196,16 @@ impl Instance {
         Ok(instance)
     }
 
+    /// Makes candidates cost nothing but their set-up.
+    ///
+    /// # Panics
+    /// If there is no such candidate.
+    #[must_use]
+    pub fn with_free(mut self, candidates: &[u32]) -> Self {
+        candidates.iter().for_each(|&candidate| self.costs_us[candidate as usize] = 0);
+        self
+    }
+
     /// Joins candidates into families, whose signals on a region count by rank: each further one half.
     ///
     /// `family_of` is one per candidate, any number or [`NO_FAMILY`]; candidates of the same number are one family. A
