@@ -66,13 +66,15 @@ pub enum Error {
         /// The way out, with its separator.
         remedy: &'static str,
     },
-    /// A file of failed tests is malformed.
-    #[error("read {path}: {problem}; name a file of ids, one a line or as JSON, or pass --no-last-failed")]
-    FailedTests {
+    /// A file of test ids is malformed.
+    #[error("read {path}: {problem}; name a file of ids, one a line or as JSON{remedy}")]
+    Ids {
         /// The file.
         path: String,
         /// What was expected, and what was found.
         problem: String,
+        /// Another way out, with its separator.
+        remedy: &'static str,
     },
     /// There is no model, and none is to be built.
     #[error("{0}")]
@@ -130,7 +132,7 @@ impl Error {
             | Error::Open { .. }
             | Error::Model { .. }
             | Error::Candidates(CandidateError::Model(_)) => exit::NO_INPUT,
-            Error::Ingest(_) | Error::Diff { .. } | Error::FailedTests { .. } | Error::Id(_) | Error::Candidates(_) => {
+            Error::Ingest(_) | Error::Diff { .. } | Error::Ids { .. } | Error::Id(_) | Error::Candidates(_) => {
                 exit::MALFORMED
             }
             Error::Write { .. } | Error::Occupied { .. } => exit::CANNOT_WRITE,

@@ -106,18 +106,20 @@ pub enum Status {
 }
 
 impl Status {
-    /// The status of a selection of so many tests, of these candidates for a change that was read from `diff`.
+    /// The status of a selection of so many tests, of these candidates for a change that was read from `diff`. What failed
+    /// before is selected where nothing changed, and does not stand in for knowing a change.
     pub fn of(diff: &Diff<'_>, change: &Change, candidates: &Instance, selected: usize) -> Self {
-        if diff.files.is_empty() {
-            Self::EmptyDiff
+        let is_known = candidates.cheapest_useful_cost_us().is_some();
+        if !change.is_empty() && !is_known {
+            Self::UnknownChange
         } else if selected > 0 {
             Self::Selected
-        } else if candidates.cheapest_useful_cost_us().is_some() {
+        } else if diff.files.is_empty() {
+            Self::EmptyDiff
+        } else if is_known {
             Self::NothingFits
-        } else if change.is_empty() {
-            Self::NothingRelevant
         } else {
-            Self::UnknownChange
+            Self::NothingRelevant
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::before::{BeforeArgs, RanBefore};
 use super::model_source::{FirstBuild, Model, Place, open_or_build};
 use super::tree::Tree;
 use super::units::{self, Budget, budget};
@@ -77,6 +78,8 @@ pub(super) struct ChoiceArgs {
     #[command(flatten)]
     pub(super) terms: TermsArgs,
     #[command(flatten)]
+    pub(super) before: BeforeArgs,
+    #[command(flatten)]
     pub(super) diff: DiffArgs,
     #[command(flatten)]
     pub(super) model: ModelArgs,
@@ -113,6 +116,8 @@ pub(super) struct Chosen {
     pub(super) change: Change,
     pub(super) relevance: Relevance,
     pub(super) terms: Terms,
+    /// What ran before.
+    pub(super) ran: RanBefore,
     /// The tree, where there is one to ask.
     pub(super) tree: Option<Tree>,
     pub(super) choice: Choice,
@@ -132,18 +137,29 @@ impl ChoiceArgs {
         }
     }
 
-    /// Chooses tests for a change that the tree, if there is one to ask, still has. Where there is no model, a first one is
-    /// built.
-    pub(super) fn choose(&self, place: &Place, diff: &Diff<'_>, quiet: bool) -> Result<Chosen, Error> {
+    /// Chooses tests for a change that the tree, if there is one to ask, still has, and what failed before unless
+    /// `asks_before` is off. Where there is no model, a first one is built.
+    pub(super) fn choose(
+        &self,
+        place: &Place,
+        diff: &Diff<'_>,
+        asks_before: bool,
+        quiet: bool,
+    ) -> Result<Chosen, Error> {
         let first = FirstBuild { allowed: !self.no_build, limit: Duration::from_secs_f64(self.build_limit) };
         let model = open_or_build(place, first, diff, quiet)?;
         let failed = |error| model.error(error);
         let change = Change::read(&model.index, diff, self.terms.mapping()).map_err(failed)?;
-        let terms = self.terms.terms(self.aim()).with_budget(self.budget_us(model.index.root().total_cost_us));
+        let mut terms = self.terms.terms(self.aim()).with_budget(self.budget_us(model.index.root().total_cost_us));
         let mut tree = match self.no_tree {
             true => None,
             false => Tree::of(place, &model.index, diff).map_err(failed)?,
         };
+        let ran = match asks_before {
+            true => self.before.read(&place.root, &model, tree.as_mut(), quiet)?,
+            false => RanBefore::default(),
+        };
+        terms.before = ran.before.clone();
         let relevance = Relevance::score(&model.index, &Query::of(diff, &change)).map_err(failed)?;
         let chosen = match &mut tree {
             Some(tree) => {
@@ -157,6 +173,6 @@ impl ChoiceArgs {
             ChoiceError::Candidates(error) => Error::Candidates(error),
             ChoiceError::Exact(error) => Error::Usage(error.to_string()),
         })?;
-        Ok(Chosen { model, change, relevance, terms, tree, choice })
+        Ok(Chosen { model, change, relevance, terms, ran, tree, choice })
     }
 }

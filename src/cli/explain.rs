@@ -1,5 +1,6 @@
 //! `covopt explain`: why tests were chosen or not, and what stays at risk.
 
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -42,7 +43,9 @@ pub(super) struct ExplainArgs {
 pub(super) fn run(args: &ExplainArgs) -> Outcome {
     let start = Instant::now();
     let diff = args.choice.diff.diff.as_path();
-    let place = sink::prepare_with_place(&args.output, &args.choice.model, &[diff])?;
+    let inputs: Vec<&Path> = args.choice.before.files().chain([diff]).collect();
+    let place = sink::prepare_with_place(&args.output, &args.choice.model, &inputs)?;
+    args.choice.before.check(diff)?;
     let input = DiffInput::read(diff, "covopt explain -t 10")?;
     let diff = input.parse()?;
     if diff.files.is_empty() && !place.named && !place.model.exists() {
@@ -50,7 +53,7 @@ pub(super) fn run(args: &ExplainArgs) -> Outcome {
         let none = ExplainReport::new(&Explanation::default(), selected, 0, &[], |_| Ok::<_, Error>(String::new()))?;
         return answer(args, &none);
     }
-    let mut chosen = args.choice.choose(&place, &diff, args.quiet)?;
+    let mut chosen = args.choice.choose(&place, &diff, true, args.quiet)?;
     let tests = args.tests.iter().map(|text| asked(text, &chosen.model)).collect::<Result<Vec<_>, _>>()?;
     let selected = Report { args: &args.choice, diff: &diff, chosen: &chosen, ids_from: None, has_curve: false };
     let selected = selected.make();

@@ -97,7 +97,8 @@ fn named(path: &Path, model: &Model, quiet: bool) -> Result<Failed, Error> {
     if text.trim_ascii_start().starts_with(b"<") {
         return reported(&name, &bytes, model, quiet);
     }
-    let ids = ids_in(&bytes).map_err(|problem| Error::FailedTests { path: format!("`{name}`"), problem })?;
+    let remedy = ", or a JUnit report, or pass --no-last-failed";
+    let ids = ids_in(&bytes).map_err(|problem| Error::Ids { path: format!("`{name}`"), problem, remedy })?;
     Ok(ids.into_iter().map(|id| (id, 0)).collect())
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. With [`crate::mmap`] the only room that touches the world.
 
 mod base;
+mod before;
 mod build;
 mod changes;
 mod choice;

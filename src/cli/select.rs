@@ -1,7 +1,7 @@
 //! `covopt select`: the budgeted selection.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -13,8 +13,10 @@ use super::units::seconds_of;
 use super::{EmptyDiff, IdFormat, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::optimize::{self, Pick, Reason, Verdict, as_fraction};
-use crate::output::{self, ChosenTest, LogLine, ModelSource, SelectReport, UnmappedPart, counted};
+use crate::optimize::{self, Pick, Verdict, as_fraction};
+use crate::output::{
+    self, ChosenTest, Excluded, LogLine, ModelSource, SelectReport, UnmappedPart, Why, counted, group_digits,
+};
 use crate::policy::Status;
 
 /// Flags of `select`.
@@ -29,7 +31,7 @@ pub(super) struct SelectArgs {
     /// Show what each further test brings: confidence over time, on stderr, or in the JSON
     #[arg(long)]
     curve: bool,
-    /// What an empty diff means: `ok` selects nothing, `fail` exits with 2
+    /// What an empty diff means: `ok` selects what failed before, `fail` exits with 2
     #[arg(long, value_enum, default_value_t = EmptyDiff::Ok)]
     empty_diff: EmptyDiff,
     /// Append what was chosen, and the diff, to FILE as one line of JSON, for `covopt replay`
@@ -56,17 +58,22 @@ pub(super) fn run(args: &SelectArgs) -> Outcome {
 fn select(args: &SelectArgs) -> Outcome {
     let start = Instant::now();
     let diff = args.choice.diff.diff.as_path();
-    let place = sink::prepare_with_place(&args.output.sink, &args.choice.model, &[diff])?;
+    let inputs: Vec<&Path> = args.choice.before.files().chain([diff]).collect();
+    let place = sink::prepare_with_place(&args.output.sink, &args.choice.model, &inputs)?;
     if let Some(log) = &args.log {
-        sink::check_log(log, &[diff, &place.model, args.output.sink.file().unwrap_or(&place.model)])?;
+        let others = inputs.iter().copied().chain([place.model.as_path()]).chain(args.output.sink.file());
+        sink::check_log(log, &others.collect::<Vec<_>>())?;
     }
+    args.choice.before.check(diff)?;
     let input = DiffInput::read(diff, "covopt select -t 10")?;
     let diff = input.parse()?;
     if diff.files.is_empty() && !place.named && !place.model.exists() {
         let report = Report::without_model(&args.choice, args.curve);
         return answer(args, &report, &empty_line(&diff), input.bytes(), start);
     }
-    let chosen = args.choice.choose(&place, &diff, args.verbosity.quiet)?;
+    // Where an empty diff is a failure, nothing is run instead of everything.
+    let asks_before = !(diff.files.is_empty() && args.empty_diff == EmptyDiff::Fail);
+    let chosen = args.choice.choose(&place, &diff, asks_before, args.verbosity.quiet)?;
     let (report, mut line) = Report {
         args: &args.choice,
         diff: &diff,
@@ -119,6 +126,8 @@ impl Report<'_> {
             candidates: 0,
             impacted: 0,
             total: 0,
+            failed_before: 0,
+            excluded: None,
             dropped: 0,
             smallest_useful_s: None,
             curve: has_curve.then(Vec::new),
@@ -129,23 +138,28 @@ impl Report<'_> {
 
     /// The figures, and the line that says what they come to.
     pub(super) fn make(&self) -> (SelectReport, String) {
-        let Chosen { model, change, choice, terms, tree, .. } = self.chosen;
+        let Chosen { model, change, choice, terms, tree, ran, .. } = self.chosen;
         let selection = &choice.selection;
         let root = model.index.root();
-        let tests = self.tests();
+        let mut tests = self.tests();
         let status = match Status::of(self.diff, change, &choice.candidates.instance, tests.len()) {
             // The tests of deleted test files, and nothing else: they cannot run, and are not missed.
             Status::UnknownChange if tree.as_ref().is_some_and(|tree| tree.lost_only_what(self.diff)) => {
-                Status::NothingRelevant
+                if tests.is_empty() { Status::NothingRelevant } else { Status::Selected }
             }
+            // What was excluded costs nothing: it would be the smallest useful budget.
+            Status::NothingFits if choice.excluded > 0 => Status::NothingRelevant,
             status => status,
         };
+        if status == Status::UnknownChange {
+            tests.clear();
+        }
         // An empty change carries no risk; any other carries what its tests do not catch.
         let utility = as_fraction(selection.utility);
         let target = choice.target;
         // Of an unknown change nothing can be seen: whatever is selected reaches all of nothing, which is no confidence.
         let is_known = status != Status::UnknownChange;
-        let risk = |caught: f64| if status == Status::EmptyDiff { 0.0 } else { 1.0 - caught };
+        let risk = |caught: f64| if self.diff.files.is_empty() { 0.0 } else { 1.0 - caught };
         let report = SelectReport {
             status,
             evidence: evidence(root.tests_recorded > 0, root.tests_declared > 0, root.tests_with_text > 0),
@@ -169,7 +183,13 @@ impl Report<'_> {
             candidates: choice.candidates.with_signal,
             impacted: choice.candidates.with_signal,
             total: root.tests,
-            dropped: choice.dropped,
+            failed_before: tests.iter().filter(|test| test.why == Why::FailedBefore).count(),
+            excluded: self.args.before.excludes().then(|| Excluded {
+                tests: ran.before.excluded.len(),
+                unknown: ran.excluded_unknown.clone(),
+                utility: as_fraction(choice.excluded_utility),
+            }),
+            dropped: choice.dropped + ran.dropped,
             smallest_useful_s: (status == Status::NothingFits)
                 .then(|| choice.candidates.instance.cheapest_useful_cost_us().map(seconds_of))
                 .flatten(),
@@ -190,6 +210,22 @@ impl Report<'_> {
         let named = |id: &str| self.ids_from.as_ref().map_or_else(|| id.to_owned(), |here| here.id(id));
         let choice = &self.chosen.choice;
         let selection = &choice.selection;
+        // What the model does not know is beside the picks, and before them.
+        let mut unknown_us = 0;
+        let mut tests: Vec<ChosenTest> = Vec::new();
+        for (id, cost_us) in &choice.failed_unknown {
+            unknown_us += cost_us;
+            tests.push(ChosenTest {
+                id: named(id),
+                cost_s: seconds_of(*cost_us),
+                gain: 0.0,
+                score: 0.0,
+                cumulative_s: seconds_of(choice.startup_us.saturating_add(unknown_us)),
+                cumulative_utility: as_fraction(choice.excluded_utility),
+                why: Why::FailedBefore,
+                worker: 0,
+            });
+        }
         let chosen = |(pick, id): (&Pick, &String)| {
             let cost_us = choice.candidates.instance.costs_us()[pick.candidate as usize];
             let gain = as_fraction(pick.gain);
@@ -198,24 +234,30 @@ impl Report<'_> {
                 cost_s: seconds_of(cost_us),
                 gain,
                 score: gain / seconds_of(cost_us.max(optimize::COST_FLOOR_US)),
-                cumulative_s: seconds_of(pick.cumulative_cost_us),
+                cumulative_s: seconds_of(pick.cumulative_cost_us.saturating_add(unknown_us)),
                 cumulative_utility: as_fraction(pick.cumulative_utility),
-                background: pick.reason == Reason::Background,
+                why: pick.reason.into(),
                 worker: pick.worker,
             }
         };
-        selection.picks.iter().zip(&choice.named).map(chosen).collect()
+        tests.extend(selection.picks.iter().zip(&choice.named).map(chosen));
+        tests
     }
 
     /// The one line on standard error.
     fn line(&self, report: &SelectReport, changed_since: usize) -> String {
         let mut parts = vec![match report.status {
             Status::EmptyDiff => empty_line(self.diff),
-            Status::NothingRelevant if report.dropped > 0 => {
+            Status::NothingRelevant if self.chosen.choice.excluded > 0 => format!(
+                "nothing more to select: no test both adds to the {} that ran already and fits{}",
+                counted(self.chosen.choice.excluded, "test"),
+                report.budget_s.map_or(String::new(), |budget_s| format!(" {}", output::seconds(budget_s)))
+            ),
+            Status::NothingRelevant if !self.chosen.change.is_empty() => {
                 "nothing to select: the diff only deletes tests".to_owned()
             }
             Status::NothingRelevant => "nothing to select: the diff changes no line that a test could see".to_owned(),
-            Status::UnknownChange if report.dropped > 0 => {
+            Status::UnknownChange if self.chosen.choice.dropped > 0 => {
                 "no test that the model knows for this change is in the tree; run the whole suite (exit 2)".to_owned()
             }
             Status::UnknownChange => {
@@ -241,9 +283,24 @@ impl Report<'_> {
                 model.push_str(&format!(", {} changed since", counted(changed_since, "test file")));
             }
             parts.push(model);
-            if report.tests.iter().all(|test| test.background) {
+            if report.failed_before > 0 {
+                parts.push(format!("{} failed before", group_digits(report.failed_before as u64)));
+            }
+            if self.diff.files.is_empty() {
+                parts.push(format!("nothing else to select: {}", empty_hint(self.diff)));
+            } else if self.chosen.change.is_empty() {
+                parts.push("nothing else to select: the diff changes no line that a test could see".to_owned());
+            }
+            if report.tests.iter().all(|test| test.why == Why::Background) {
                 parts.push("none of them is known to run the change, they only spend the budget".to_owned());
             }
+        }
+        if let Some(excluded) = &report.excluded {
+            let unknown = match excluded.unknown.len() {
+                0 => String::new(),
+                unknown => format!(", {} not known to the model (--verbose names them)", group_digits(unknown as u64)),
+            };
+            parts.push(format!("{} excluded{unknown}", counted(excluded.tests, "test")));
         }
         if report.dropped > 0 {
             parts.push(format!("{} dropped that the tree no longer has", counted(report.dropped, "test")));

@@ -85,6 +85,26 @@ impl Tree {
         Ok(false)
     }
 
+    /// The test of the model that `id` names in the tree, where the diff renamed its file.
+    pub(super) fn renamed_test<D: AsRef<[u8]>>(
+        &self,
+        index: &Index<D>,
+        id: &str,
+    ) -> Result<Option<TestId>, ModelError> {
+        let Some(mut path) = path_in_failed_id(id) else { return Ok(None) };
+        let rest = &id[path.len()..];
+        for _ in 0..RENAMES_MOST {
+            // A diff of several commits may rename two files to one.
+            let olds = self.renamed.iter().filter(|(_, new)| *new == path).map(|(old, _)| old);
+            let Some(old) = olds.min() else { break };
+            if let Some(test) = index.find_test(&format!("{old}{rest}"))? {
+                return Ok(Some(test));
+            }
+            path = old;
+        }
+        Ok(None)
+    }
+
     /// Where a file of the model's tree is now: the first place it was renamed to that is there.
     fn now(&self, path: &str) -> String {
         let places = std::iter::successors(self.renamed.get(path), |&path| self.renamed.get(path));

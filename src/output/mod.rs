@@ -13,4 +13,4 @@ pub use explain::{AnswerReport, ExplainReport, MoreReport, PartReport, ShareRepo
 pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};
 pub use log::LogLine;
 pub use replay::{AtBudget, Miss, PastResult, ReplayReport, RunAtBudget, RunResult};
-pub use report::{ChosenTest, ModelSource, SelectReport, UnmappedPart, counted, group_digits, seconds};
+pub use report::{ChosenTest, Excluded, ModelSource, SelectReport, UnmappedPart, Why, counted, group_digits, seconds};

@@ -9,7 +9,41 @@ use super::curve::CurvePoint;
 use super::ids::escape;
 use crate::change::{Change, Reason, Unmapped};
 use crate::diff::Diff;
+use crate::optimize;
 use crate::policy::Status;
+
+/// Why a test was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It failed the last time it ran.
+    FailedBefore,
+    /// For what it says of the change.
+    Change,
+    /// Only to spend what was left of the budget.
+    Background,
+}
+
+impl From<optimize::Reason> for Why {
+    fn from(reason: optimize::Reason) -> Self {
+        match reason {
+            optimize::Reason::First => Self::FailedBefore,
+            optimize::Reason::Chosen => Self::Change,
+            optimize::Reason::Background => Self::Background,
+        }
+    }
+}
+
+/// Tests that were not to be chosen.
+#[derive(Clone, Debug, Serialize)]
+pub struct Excluded {
+    /// How many of them the model knows.
+    pub tests: usize,
+    /// The ids that it does not know.
+    pub unknown: Vec<String>,
+    /// The chance that they catch the defect; `utility` counts from there.
+    pub utility: f64,
+}
 
 /// One chosen test.
 #[derive(Clone, Debug, Serialize)]
@@ -26,8 +60,8 @@ pub struct ChosenTest {
     pub cumulative_s: f64,
     /// Utility of everything up to and with it.
     pub cumulative_utility: f64,
-    /// Whether it only spends what was left of the budget.
-    pub background: bool,
+    /// Why it was chosen.
+    pub why: Why,
     /// Which of the workers runs it, from 0.
     pub worker: u32,
 }
@@ -159,6 +193,11 @@ pub struct SelectReport {
     pub impacted: usize,
     /// Tests in the model.
     pub total: u32,
+    /// How many of `tests` failed the last time they ran and come first for that.
+    pub failed_before: usize,
+    /// What `--exclude` named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Excluded>,
     /// Chosen ids left out because the tree no longer has them.
     pub dropped: usize,
     /// The smallest budget that would select something, where nothing fits.
@@ -206,7 +245,7 @@ impl SelectReport {
 
     /// The certificate in words, where a signal chose any test.
     fn certificate_words(&self, budget: &str) -> Option<String> {
-        let is_chosen = self.tests.iter().any(|test| !test.background);
+        let is_chosen = self.tests.iter().any(|test| test.why == Why::Change);
         is_chosen.then(|| match self.strategy {
             "exact" => format!("no choice reaches more in {budget}"),
             _ => format!("{} of what any choice could reach in {budget}", percent_down(self.certificate)),
@@ -228,6 +267,12 @@ impl SelectReport {
         let budget = self.budget_s.map_or(String::new(), |budget_s| format!(" of {}", seconds(budget_s)));
         let workers = if self.workers > 1 { format!(" on {} workers", self.workers) } else { String::new() };
         line("estimated runtime", format!("{}{budget}{workers}", seconds(self.cost_s)));
+        if let Some(excluded) = &self.excluded {
+            line("excluded", format!("{}, utility {}", counted(excluded.tests, "test"), tenths(excluded.utility)));
+            for id in &excluded.unknown {
+                line("", format!("{} is not known to the model", escape(id)));
+            }
+        }
         line("utility", tenths(self.utility));
         line("upper bound", tenths(self.upper_bound));
         line(
@@ -259,7 +304,11 @@ impl SelectReport {
                 test.score,
                 test.cumulative_utility,
                 escape(&test.id),
-                if test.background { " (background)" } else { "" }
+                match test.why {
+                    Why::FailedBefore => " (failed before)",
+                    Why::Change => "",
+                    Why::Background => " (background)",
+                }
             );
         }
         text
@@ -331,21 +380,21 @@ mod tests {
 
     /// Two of five tests in 1.2 s.
     fn report() -> SelectReport {
-        let test = |id: &str, background| ChosenTest {
+        let test = |id: &str, why| ChosenTest {
             id: id.to_owned(),
             cost_s: 0.6,
             gain: 0.1,
             score: 0.2,
             cumulative_s: 1.2,
             cumulative_utility: 0.3,
-            background,
+            why,
             worker: 0,
         };
         SelectReport {
             status: Status::Selected,
             evidence: "recorded",
             built_now: false,
-            tests: vec![test("a", false), test("b", true)],
+            tests: vec![test("a", Why::Change), test("b", Why::Background)],
             strategy: "greedy",
             workers: 1,
             budget_s: Some(2.0),
@@ -365,6 +414,8 @@ mod tests {
             candidates: 3,
             impacted: 3,
             total: 5,
+            failed_before: 0,
+            excluded: None,
             dropped: 0,
             smallest_useful_s: None,
             curve: None,

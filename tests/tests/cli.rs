@@ -105,7 +105,7 @@ pub(crate) fn removal(path: &str, line: u32) -> String {
     format!("diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -{line} +{},0 @@\n-gone\n", line - 1)
 }
 
-fn ids(value: &Value) -> Vec<&str> {
+pub(crate) fn ids(value: &Value) -> Vec<&str> {
     value["tests"].as_array().unwrap().iter().map(|test| test["id"].as_str().unwrap()).collect()
 }
 
@@ -186,7 +186,7 @@ fn filling_spends_what_is_left_and_says_so() {
     let (_, report) = folder.json(&["select", "-t", "4", "--no-tree", "--fill"], &removal("src/pkg/b.py", 3));
     assert_eq!(ids(&report)[0], "tests/test_b.py::test_three[x y]");
     assert_eq!(report["tests"].as_array().unwrap().len(), 4, "{report}");
-    assert!(report["tests"].as_array().unwrap()[1..].iter().all(|test| test["background"] == true));
+    assert!(report["tests"].as_array().unwrap()[1..].iter().all(|test| test["why"] == "background"));
     assert!(report["cost_s"].as_f64().unwrap() <= 4.0);
     let mode = "diff --git a/src/pkg/a.py b/src/pkg/a.py\nold mode 100644\nnew mode 100755\n";
     let unknown = removal("docs/guide.md", 3);

@@ -1,0 +1,122 @@
+//! What ran before a selection, as its flags say: the tests to run again, and those not to.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::id_file::ids_in;
+use super::last_failed::{self, FailedTest, LastFailedArgs};
+use super::model_source::Model;
+use super::tree::Tree;
+use crate::choose::Before;
+use crate::error::Error;
+use crate::id::TestId;
+use crate::model::ModelError;
+
+/// Flags of what ran before.
+#[derive(Debug, Args)]
+pub(super) struct BeforeArgs {
+    #[command(flatten)]
+    last_failed: LastFailedArgs,
+    /// Tests that ran already and are not to be selected: ids as `covopt` prints them in any format; `-` is standard
+    /// input
+    #[arg(long, value_name = "FILE")]
+    exclude: Option<PathBuf>,
+}
+
+/// What ran before.
+#[derive(Debug, Default)]
+pub(super) struct RanBefore {
+    pub(super) before: Before,
+    /// Ids that were to be excluded and that the model does not know.
+    pub(super) excluded_unknown: Vec<String>,
+    /// Failed tests that the tree no longer has.
+    pub(super) dropped: usize,
+}
+
+impl BeforeArgs {
+    /// The files that are read for it.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.last_failed.last_failed, &self.exclude].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// Whether tests are excluded at all.
+    pub(super) fn excludes(&self) -> bool {
+        self.exclude.is_some()
+    }
+
+    /// Refuses to read two things from standard input.
+    pub(super) fn check(&self, diff: &Path) -> Result<(), Error> {
+        let is_standard = |path: &Path| path.as_os_str() == "-";
+        match self.exclude.as_deref().is_some_and(is_standard) && is_standard(diff) {
+            true => Err(Error::Usage(
+                "--exclude -: standard input is the diff; name a file for one of them with --exclude or --diff"
+                    .to_owned(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads it for the tree at `root`.
+    pub(super) fn read(
+        &self,
+        root: &Path,
+        model: &Model,
+        mut tree: Option<&mut Tree>,
+        quiet: bool,
+    ) -> Result<RanBefore, Error> {
+        let failed = |error| model.error(error);
+        let mut ran = RanBefore::default();
+        let excluded = self.exclude.as_deref().map(excluded_ids).transpose()?.unwrap_or_default();
+        for id in &excluded {
+            match known_test(model, tree.as_deref(), id).map_err(failed)? {
+                Some(test) => _ = ran.before.excluded.insert(test),
+                None => ran.excluded_unknown.push(id.clone()),
+            }
+        }
+        for test in last_failed::find(&self.last_failed, root, model, quiet)? {
+            let known = match &test {
+                FailedTest::Known(test) => Some(*test),
+                FailedTest::Unknown(id) if excluded.contains(id) => continue,
+                FailedTest::Unknown(id) => known_test(model, tree.as_deref(), id).map_err(failed)?,
+            };
+            match known {
+                Some(test) => ran.before.failed.push(test),
+                None => {
+                    let now = test.current_id(model, tree.as_deref_mut()).map_err(failed)?;
+                    ran.dropped += usize::from(now.is_none());
+                    ran.before.failed_unknown.extend(now);
+                }
+            }
+        }
+        Ok(ran)
+    }
+}
+
+/// The test that an id names, under the name that its file had when it was recorded, too.
+fn known_test(model: &Model, tree: Option<&Tree>, id: &str) -> Result<Option<TestId>, ModelError> {
+    match (model.index.find_test(id)?, tree) {
+        (None, Some(tree)) => tree.renamed_test(&model.index, id),
+        (found, _) => Ok(found),
+    }
+}
+
+fn excluded_ids(path: &Path) -> Result<BTreeSet<String>, Error> {
+    let standard = path.as_os_str() == "-";
+    let name = if standard { "standard input".to_owned() } else { format!("`{}`", path.display()) };
+    let bytes = if !standard {
+        std::fs::read(path)
+    } else if io::stdin().is_terminal() {
+        return Err(Error::Usage(
+            "--exclude -: standard input is a terminal, expected ids; name a file of them".to_owned(),
+        ));
+    } else {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let remedy = "; --exclude names the file of the tests that ran already";
+    let bytes = bytes.map_err(|error| Error::Read { path: name.clone(), error, remedy })?;
+    ids_in(&bytes).map_err(|problem| Error::Ids { path: name, problem, remedy: "" })
+}
