@@ -7,7 +7,9 @@ use crate::change::{Change, Source};
 use crate::id::{FileId, TestId, path_in_test_id};
 use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
-use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, fixed_weights};
+use crate::optimize::{
+    CHANCE_ONE, COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights,
+};
 use crate::relevance::Relevance;
 use crate::signal::{self, Evidence};
 use crate::trace::{self, Trace};
@@ -45,6 +47,10 @@ pub struct Candidates {
     pub instance: Instance,
     /// Where each region of the instance comes from.
     pub origins: Vec<Origin>,
+    /// The share of the change that each region of the instance is.
+    pub weights: Vec<f64>,
+    /// What a utility of the instance is worth: the chance 1 in units of it.
+    scale: f64,
     /// The family of each test.
     families: Vec<u32>,
     /// Where opening a test's file costs something: the file of each test as a number, and what the files cost.
@@ -75,6 +81,55 @@ pub fn gather<D: AsRef<[u8]>>(
     relevance: &Relevance,
 ) -> Result<Candidates, CandidateError> {
     let mut views = Views { index, last: None };
+    let gathering = signals(&mut views, change, relevance)?;
+    gathering.into_candidates(&mut views, change, relevance)
+}
+
+/// What is known of each candidate of a change, before it is weighed.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The tests, ascending.
+    pub tests: Vec<TestId>,
+    /// What tells each from the others of a region.
+    pub evidence: Vec<Evidence>,
+    /// The weight of each region.
+    pub weights: Vec<f64>,
+    /// What the tests of regions share: the position of the test, the region, how much of it the test ran, and whether
+    /// nothing recorded tells the tests of the region apart. What is declared is not shared.
+    pub shares: Vec<(u32, u32, f64, bool)>,
+}
+
+/// Gathers what [`gather`] weighs.
+///
+/// # Errors
+/// As [`gather`].
+pub fn observe<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    change: &Change,
+    relevance: &Relevance,
+) -> Result<Observed, CandidateError> {
+    let mut views = Views { index, last: None };
+    let mut gathering = signals(&mut views, change, relevance)?;
+    let (tests, families) = gathering.tests(index)?;
+    let evidence = evidence(&mut views, change, relevance, &tests, &families)?;
+    let mut shares = Vec::with_capacity(gathering.signals.len());
+    for (test, signals) in (0..).zip(gathering.signals.chunk_by(|a, b| a.0 == b.0)) {
+        shares.extend(signals.iter().filter_map(|&(_, region, worth)| match worth {
+            Worth::Level(_) => None,
+            Worth::Share(share) => Some((test, region, share, false)),
+            Worth::Alone => Some((test, region, 1.0, true)),
+        }));
+    }
+    Ok(Observed { tests, evidence, weights: gathering.weights, shares })
+}
+
+/// The signals on the regions of a change, and on what none of them knows.
+fn signals<D: AsRef<[u8]>>(
+    views: &mut Views<'_, D>,
+    change: &Change,
+    relevance: &Relevance,
+) -> Result<Gathering, CandidateError> {
+    let index = views.index;
     let mut gathering = Gathering::default();
     for (at, region) in change.regions.iter().enumerate() {
         match &region.source {
@@ -86,7 +141,7 @@ pub fn gather<D: AsRef<[u8]>>(
                 gathering.each(postings.into_iter().map(|found| (found.test, Worth::Level(Level(found.signal)))))?;
             }
             source => {
-                let tests = shares(&mut views, source)?;
+                let tests = shares(views, source)?;
                 match source {
                     Source::Block(..) | Source::Symbol(..) => gathering.crowd(tests)?,
                     // Module scope runs once for all tests, and those that a file defines are not told apart.
@@ -106,7 +161,7 @@ pub fn gather<D: AsRef<[u8]>>(
         gathering.alone(unrecorded_tests(index, relevance)?.into_iter())?;
         gathering.close(unrecorded, Origin::Unrecorded);
     }
-    gathering.into_candidates(&mut views, change, relevance)
+    Ok(gathering)
 }
 
 /// Of a suite that was recorded in part, the part that was not: as likely as that, no recording tells what fails.
@@ -196,6 +251,16 @@ impl Gathering {
         self.each(tests.map(|test| (test, Worth::Alone)))
     }
 
+    /// Sorts the signals by test, and gives the tests with the family of each.
+    fn tests<D: AsRef<[u8]>>(&mut self, index: &Index<D>) -> Result<(Vec<TestId>, Vec<u32>), ModelError> {
+        self.signals.sort_unstable_by_key(|&(test, region, _)| (test, region));
+        let mut tests: Vec<TestId> = self.signals.iter().map(|&(test, ..)| test).collect();
+        tests.dedup();
+        let families = tests.iter().map(|&test| Ok(index.family(test)?.unwrap_or(NO_FAMILY)));
+        let families = families.collect::<Result<Vec<u32>, ModelError>>()?;
+        Ok((tests, families))
+    }
+
     fn into_candidates<D: AsRef<[u8]>>(
         mut self,
         views: &mut Views<'_, D>,
@@ -204,11 +269,7 @@ impl Gathering {
     ) -> Result<Candidates, CandidateError> {
         let index = views.index;
         let calibration = index.root().calibration;
-        self.signals.sort_unstable_by_key(|&(test, region, _)| (test, region));
-        let mut tests: Vec<TestId> = self.signals.iter().map(|&(test, ..)| test).collect();
-        tests.dedup();
-        let families = tests.iter().map(|&test| Ok(index.family(test)?.unwrap_or(NO_FAMILY)));
-        let families = families.collect::<Result<Vec<u32>, ModelError>>()?;
+        let (tests, families) = self.tests(index)?;
         let factors = factors(views, change, relevance, &tests, &families)?;
         let of_tests = self.signals.chunk_by(|a, b| a.0 == b.0).zip(&factors);
         let mut totals = vec![0.0; self.weights.len()];
@@ -219,20 +280,40 @@ impl Gathering {
         }
         let mut starts = vec![0];
         let mut rows: Vec<Row> = Vec::with_capacity(self.signals.len());
+        let mut survivals = vec![1.0; self.weights.len()];
         for (signals, factor) in of_tests {
             rows.extend(signals.iter().map(|&(_, region, worth)| {
                 let level = match worth {
                     Worth::Level(level) => level,
-                    shared => calibration.share(shared.weighed(factor), totals[region as usize]),
+                    shared => {
+                        let level = calibration.share(shared.weighed(factor), totals[region as usize]);
+                        survivals[region as usize] *= level.survival() as f64 / CHANCE_ONE as f64;
+                        level
+                    }
                 };
                 Row::new(region, level)
             }));
             starts.push(position(rows.len()));
         }
+        let total: f64 = self.weights.iter().sum();
+        self.weights.iter_mut().for_each(|weight| *weight /= if total > 0.0 { total } else { 1.0 });
+        // What the tests of a region share is all that a fault fails: together they are to be certain.
+        let in_full = |(weight, &left): (&f64, &f64)| if left < 1.0 { weight / (1.0 - left) } else { *weight };
+        let weights: Vec<f64> = self.weights.iter().zip(&survivals).map(in_full).collect();
+        let scale = weights.iter().sum();
         let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
-        let instance =
-            Instance::new(fixed_weights(&self.weights), costs, starts, rows)?.with_families(families.clone())?;
-        Ok(Candidates { with_signal: tests.len(), tests, instance, origins: self.origins, families, files: None })
+        let instance = Instance::new(fixed_weights(&weights), costs, starts, rows)?.with_families(families.clone())?;
+        let with_signal = tests.len();
+        Ok(Candidates {
+            with_signal,
+            tests,
+            instance,
+            origins: self.origins,
+            weights: self.weights,
+            scale,
+            families,
+            files: None,
+        })
     }
 }
 
@@ -245,21 +326,9 @@ fn factors<D: AsRef<[u8]>>(
     families: &[u32],
 ) -> Result<Vec<Factor>, ModelError> {
     let calibration = views.index.root().calibration;
-    let mut members: HashMap<u32, u32> = HashMap::new();
-    families.iter().for_each(|&family| *members.entry(family).or_default() += 1);
-    let logarithm = |count: u32| libm::log(f64::from(count.max(1)));
-    let traces = trace::traces(views, change, tests)?;
-    let factor = |((&test, &family), trace): ((&TestId, &u32), &Trace)| {
-        let variants = if family == NO_FAMILY { 1 } else { members[&family] };
-        let evidence = Evidence {
-            rarity: trace.rarity,
-            fellows: logarithm(trace.fellows),
-            variants: logarithm(variants),
-            ..relevance.evidence(test)
-        };
-        Factor { recorded: calibration.factor(&evidence), alone: calibration.factor_alone(&evidence) }
-    };
-    let mut factors: Vec<Factor> = tests.iter().zip(families).zip(&traces).map(factor).collect();
+    let evidence = evidence(views, change, relevance, tests, families)?;
+    let factor = |of: &Evidence| Factor { recorded: calibration.factor(of), alone: calibration.factor_alone(of) };
+    let mut factors: Vec<Factor> = evidence.iter().map(factor).collect();
     for (test, history) in views.index.failures()? {
         if let Ok(at) = tests.binary_search(&test) {
             let factor = signal::factor_of_history(history);
@@ -270,11 +339,44 @@ fn factors<D: AsRef<[u8]>>(
     Ok(factors)
 }
 
+/// What tells each test from the others of a region.
+fn evidence<D: AsRef<[u8]>>(
+    views: &mut Views<'_, D>,
+    change: &Change,
+    relevance: &Relevance,
+    tests: &[TestId],
+    families: &[u32],
+) -> Result<Vec<Evidence>, ModelError> {
+    let mut members: HashMap<u32, u32> = HashMap::new();
+    families.iter().for_each(|&family| *members.entry(family).or_default() += 1);
+    let logarithm = |count: u32| libm::log(f64::from(count.max(1)));
+    let traces = trace::traces(views, change, tests)?;
+    let evidence = |((&test, &family), trace): ((&TestId, &u32), &Trace)| {
+        let variants = if family == NO_FAMILY { 1 } else { members[&family] };
+        Evidence {
+            rarity: trace.rarity,
+            fellows: logarithm(trace.fellows),
+            variants: logarithm(variants),
+            ..relevance.evidence(test)
+        }
+    };
+    Ok(tests.iter().zip(families).zip(&traces).map(evidence).collect())
+}
+
 fn position(rows: usize) -> u32 {
     u32::try_from(rows).expect("signals are counted against SIGNALS_MOST")
 }
 
+/// What fixed point cannot tell from nothing.
+const LAST_BITS: f64 = 1e-8;
+
 impl Candidates {
+    /// The chance that a utility, a gain or a bound of the instance stands for, 0 to 1; for printing, never for deciding.
+    pub fn chance(&self, utility: u64) -> f64 {
+        let chance = as_fraction(utility) * self.scale;
+        if chance > 1.0 - LAST_BITS { 1.0 } else { chance }
+    }
+
     /// The candidates but those in `gone`: what [`gather`] would give of a model without them, but for what their number
     /// says of the others.
     ///
@@ -297,7 +399,16 @@ impl Candidates {
         }
         let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
         let instance = instance.with_families(families.clone())?;
-        let left = Self { tests, with_signal, instance, origins: self.origins, families, files: None };
+        let left = Self {
+            tests,
+            with_signal,
+            instance,
+            origins: self.origins,
+            weights: self.weights,
+            scale: self.scale,
+            families,
+            files: None,
+        };
         match self.files {
             Some((_, setup_us)) => left.with_files(file_of, setup_us),
             None => Ok(left),
@@ -332,7 +443,16 @@ impl Candidates {
         }
         let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
         let instance = instance.with_families(families.clone())?;
-        Ok(Self { tests, with_signal, instance, origins: self.origins, families, files: None })
+        Ok(Self {
+            tests,
+            with_signal,
+            instance,
+            origins: self.origins,
+            weights: self.weights,
+            scale: self.scale,
+            families,
+            files: None,
+        })
     }
 
     /// The positions of those of `order` that are here, in that order. O(tests without a signal + order log candidates).

@@ -7,13 +7,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::candidate::Origin;
+use crate::candidate::{Candidates, Origin};
 use crate::change::{Change, Source};
 use crate::choose::{Choice, Terms};
 use crate::id::TestId;
 use crate::model::{Index, ModelError};
 use crate::observation::LineRange;
-use crate::optimize::{self, Account, CHANCE_ONE, Instance, Options, Selection, WEIGHT_ONE, as_fraction};
+use crate::optimize::{self, Account, CHANCE_ONE, Instance, Options, Selection};
 use crate::relevance::Relevance;
 use crate::signal::Evidence;
 
@@ -215,12 +215,12 @@ pub fn explain<D: AsRef<[u8]>>(subject: Subject<'_, D>, tests: &[TestId]) -> Res
     let instance = &subject.choice.candidates.instance;
     let mut selections = Selections { instance, options: &subject.terms.options, count: 1 };
     let (part_of, parts) = parts(subject);
-    let map = Map { instance, part_of: &part_of };
+    let map = Map { candidates: &subject.choice.candidates, part_of: &part_of };
     let mut account = Account::new(instance);
     let reason = |pick: &optimize::Pick| {
         let test = subject.test(pick.candidate);
         let shares = map.shares(account.pick(pick.candidate));
-        Reason { test, gain: as_fraction(pick.gain), shares, likeness: subject.likeness(test) }
+        Reason { test, gain: subject.choice.candidates.chance(pick.gain), shares, likeness: subject.likeness(test) }
     };
     let reasons = subject.choice.selection.picks.iter().map(reason).collect();
     let (answers, more) = match tests {
@@ -252,15 +252,18 @@ impl<D: AsRef<[u8]>> Subject<'_, D> {
         let new = after.picks.iter().filter(|pick| chosen.binary_search(&pick.candidate).is_err());
         More {
             extra_us: SECOND_US,
-            gain: as_fraction(after.utility.saturating_sub(before.utility)),
+            gain: self.choice.candidates.chance(after.utility.saturating_sub(before.utility)),
             tests: new.map(|pick| self.test(pick.candidate)).collect(),
         }
     }
 }
 
+/// A risk that fixed point cannot tell from none.
+const LAST_BITS: f64 = 1e-8;
+
 /// Regions of the instance as parts of the change.
 struct Map<'a> {
-    instance: &'a Instance,
+    candidates: &'a Candidates,
     /// The part of each region.
     part_of: &'a [usize],
 }
@@ -280,9 +283,10 @@ impl Map<'_> {
 
     /// Parts with their weights, tests and risks, after the picks of `account`. O(rows).
     fn finish(&self, mut parts: Vec<Part>, account: &Account<'_>) -> Vec<Part> {
-        let mut all = Account::new(self.instance);
+        let instance = &self.candidates.instance;
+        let mut all = Account::new(instance);
         let mut seen_by = vec![u32::MAX; parts.len()];
-        for candidate in (0u32..).take(self.instance.len()) {
+        for candidate in (0u32..).take(instance.len()) {
             for (region, _) in all.pick(candidate) {
                 let part = self.part_of[region as usize];
                 if std::mem::replace(&mut seen_by[part], candidate) != candidate {
@@ -290,12 +294,19 @@ impl Map<'_> {
                 }
             }
         }
-        let regions = self.part_of.iter().zip(self.instance.weights());
-        for ((&part, &weight), (risk, unreachable)) in regions.zip(account.risks().into_iter().zip(all.risks())) {
-            parts[part].weight += f64::from(weight) / f64::from(WEIGHT_ONE);
-            parts[part].risk += as_fraction(risk);
+        let risks = account.risks().into_iter().zip(all.risks());
+        for (region, (risk, unreachable)) in risks.enumerate() {
+            let part = &mut parts[self.part_of[region]];
+            let whole = u64::from(instance.weights()[region]) * CHANCE_ONE;
+            let weight = self.candidates.weights[region];
+            let left = |risk: u64| match weight - self.candidates.chance(whole - risk) {
+                left if left > LAST_BITS => left,
+                _ => 0.0,
+            };
+            part.weight += weight;
+            part.risk += left(risk);
             // All candidates leave no more than some of them, but for the last bits.
-            parts[part].unreachable += as_fraction(unreachable.min(risk));
+            part.unreachable += left(unreachable.min(risk));
         }
         parts
     }
@@ -399,15 +410,15 @@ fn answers<D: AsRef<[u8]>>(
             (None, ..) => Enters::NoSignal,
             (Some(_), ..) => Enters::Chosen,
         };
-        let alone = candidate.map_or_else(Vec::new, |candidate| Account::new(map.instance).pick(candidate));
+        let alone = candidate.map_or_else(Vec::new, |candidate| Account::new(&map.candidates.instance).pick(candidate));
         answers.push(Answer {
             test,
             cost_us: subject.index.cost_us(test)?,
             rank,
-            alone: as_fraction(alone.iter().map(|&(_, gain)| gain).sum()),
+            alone: subject.choice.candidates.chance(alone.iter().map(|&(_, gain)| gain).sum()),
             adds: match (rank, candidate) {
-                (Some(rank), _) => as_fraction(picks[rank - 1].gain),
-                (None, Some(candidate)) => as_fraction(account.gain(candidate)),
+                (Some(rank), _) => subject.choice.candidates.chance(picks[rank - 1].gain),
+                (None, Some(candidate)) => subject.choice.candidates.chance(account.gain(candidate)),
                 (None, None) => 0.0,
             },
             shares: map.shares(alone),
@@ -569,8 +580,14 @@ mod tests {
             explained(budget_s, &[], |subject, found| {
                 let sum = |figure: fn(&Part) -> f64| found.parts.iter().map(figure).sum::<f64>();
                 assert!(near(sum(|part| part.weight), 1.0));
-                assert!(near(sum(|part| part.risk), 1.0 - as_fraction(subject.choice.selection.utility)));
-                assert!(near(sum(|part| part.unreachable), 1.0 - as_fraction(subject.choice.selection.reachable)));
+                assert!(near(
+                    sum(|part| part.risk),
+                    1.0 - subject.choice.candidates.chance(subject.choice.selection.utility)
+                ));
+                assert!(near(
+                    sum(|part| part.unreachable),
+                    1.0 - subject.choice.candidates.chance(subject.choice.selection.reachable)
+                ));
                 assert!(found.parts.is_sorted_by(|a, b| a.weight >= b.weight));
                 let kinds: Vec<_> = found.parts.iter().map(|part| (part.kind, part.tests)).collect();
                 let want = [(Kind::Lines, 3), (Kind::File, 4), (Kind::Unmapped, 2), (Kind::Unrecorded, 1)];
@@ -588,7 +605,7 @@ mod tests {
             let picks = &subject.choice.selection.picks;
             assert_eq!(found.reasons.len(), picks.len());
             for (reason, pick) in found.reasons.iter().zip(picks) {
-                assert!(near(reason.gain, as_fraction(pick.gain)));
+                assert!(near(reason.gain, subject.choice.candidates.chance(pick.gain)));
                 assert!(near(reason.shares.iter().map(|&(_, share)| share).sum(), 1.0));
                 assert!(reason.shares.is_sorted_by(|a, b| a.1 >= b.1));
             }
@@ -612,7 +629,7 @@ mod tests {
             let more = found.more.unwrap();
             let options = Options { budget_us: Some(1_000_000), ..subject.terms.options.clone() };
             let want = select(&subject.choice.candidates.instance, &options);
-            assert!(more.gain > 0.0 && near(more.gain, as_fraction(want.utility)));
+            assert!(more.gain > 0.0 && near(more.gain, subject.choice.candidates.chance(want.utility)));
             assert_eq!(subject.index.test_name(more.tests[0]).unwrap(), "t.py::whole");
         });
         explained(80, &[], |_, found| {
@@ -626,7 +643,7 @@ mod tests {
         explained(1, &["t.py::whole"], |subject, found| {
             let answer = &found.answers[0];
             assert_eq!((answer.rank, answer.enters), (Some(1), Enters::Chosen));
-            assert!(near(answer.adds, as_fraction(subject.choice.selection.picks[0].gain)));
+            assert!(near(answer.adds, subject.choice.candidates.chance(subject.choice.selection.picks[0].gain)));
             assert_eq!(found.selections, 1, "nothing had to be tried");
             assert!(found.more.is_none());
         });

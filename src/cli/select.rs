@@ -13,7 +13,7 @@ use super::units::seconds_of;
 use super::{EmptyDiff, IdFormat, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::optimize::{self, Pick, Verdict, as_fraction};
+use crate::optimize::{self, Pick, Verdict};
 use crate::output::{
     self, ChosenTest, Excluded, LogLine, ModelSource, SelectReport, UnmappedPart, Why, counted, group_digits,
 };
@@ -155,7 +155,7 @@ impl Report<'_> {
             tests.clear();
         }
         // An empty change carries no risk; any other carries what its tests do not catch.
-        let utility = as_fraction(selection.utility);
+        let utility = choice.candidates.chance(selection.utility);
         let target = choice.target;
         // Of an unknown change nothing can be seen: whatever is selected reaches all of nothing, which is no confidence.
         let is_known = status != Status::UnknownChange;
@@ -169,7 +169,7 @@ impl Report<'_> {
             budget_s: terms.options.budget_us.map(seconds_of),
             cost_s: tests.last().map_or(0.0, |test| test.cumulative_s),
             utility,
-            upper_bound: as_fraction(selection.upper_bound),
+            upper_bound: choice.candidates.chance(selection.upper_bound),
             certificate: selection.certificate(),
             confidence: if is_known { selection.confidence() } else { 0.0 },
             confidence_target: self.args.confidence,
@@ -177,7 +177,7 @@ impl Report<'_> {
             confidence_impossible: target.is_some_and(|target| target.verdict == Verdict::Impossible),
             cost_lower_bound_s: target.and_then(|target| target.cost_at_least_us).map(seconds_of),
             residual_risk: risk(utility),
-            unreachable_risk: risk(as_fraction(selection.reachable)),
+            unreachable_risk: risk(choice.candidates.chance(selection.reachable)),
             unmapped: UnmappedPart::all(change, self.diff),
             regions: change.regions.len(),
             candidates: choice.candidates.with_signal,
@@ -187,13 +187,13 @@ impl Report<'_> {
             excluded: self.args.before.excludes().then(|| Excluded {
                 tests: ran.before.excluded.len(),
                 unknown: ran.excluded_unknown.clone(),
-                utility: as_fraction(choice.excluded_utility),
+                utility: choice.candidates.chance(choice.excluded_utility),
             }),
             dropped: choice.dropped + ran.dropped,
             smallest_useful_s: (status == Status::NothingFits)
                 .then(|| choice.candidates.instance.cheapest_useful_cost_us().map(seconds_of))
                 .flatten(),
-            curve: self.has_curve.then(|| output::curve(selection)),
+            curve: self.has_curve.then(|| output::curve(selection, |utility| choice.candidates.chance(utility))),
             elapsed_ms: 0.0,
             model: Some(ModelSource {
                 path: model.path.display().to_string(),
@@ -221,21 +221,21 @@ impl Report<'_> {
                 gain: 0.0,
                 score: 0.0,
                 cumulative_s: seconds_of(choice.startup_us.saturating_add(unknown_us)),
-                cumulative_utility: as_fraction(choice.excluded_utility),
+                cumulative_utility: choice.candidates.chance(choice.excluded_utility),
                 why: Why::FailedBefore,
                 worker: 0,
             });
         }
         let chosen = |(pick, id): (&Pick, &String)| {
             let cost_us = choice.candidates.instance.costs_us()[pick.candidate as usize];
-            let gain = as_fraction(pick.gain);
+            let gain = choice.candidates.chance(pick.gain);
             ChosenTest {
                 id: named(id),
                 cost_s: seconds_of(cost_us),
                 gain,
                 score: gain / seconds_of(cost_us.max(optimize::COST_FLOOR_US)),
                 cumulative_s: seconds_of(pick.cumulative_cost_us.saturating_add(unknown_us)),
-                cumulative_utility: as_fraction(pick.cumulative_utility),
+                cumulative_utility: choice.candidates.chance(pick.cumulative_utility),
                 why: pick.reason.into(),
                 worker: pick.worker,
             }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::seconds;
-use crate::optimize::{Selection, as_fraction, confidence};
+use crate::optimize::{Selection, confidence};
 
 /// The picture's plane in characters.
 const COLUMNS: usize = 60;
@@ -30,10 +30,10 @@ pub struct CurvePoint {
     pub residual_risk: f64,
 }
 
-/// Every prefix of a selection that has a test, in the order of picking.
-pub fn curve(selection: &Selection) -> Vec<CurvePoint> {
+/// Every prefix of a selection that has a test, in the order of picking. `chance` says what its utilities stand for.
+pub fn curve(selection: &Selection, chance: impl Fn(u64) -> f64) -> Vec<CurvePoint> {
     let point = |(tests, pick): (usize, &crate::optimize::Pick)| {
-        let utility = as_fraction(pick.cumulative_utility);
+        let utility = chance(pick.cumulative_utility);
         CurvePoint {
             tests,
             cost_s: pick.cumulative_cost_us as f64 / 1e6,
@@ -90,6 +90,7 @@ fn block(confidence: f64, row: usize) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimize::as_fraction;
     use crate::optimize::{Instance, Level, Options, Row, fixed_weights, select};
 
     /// Tests of 100 ms, each a little weaker than the one before, on two regions.
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn every_prefix_is_a_point() {
         let selection = selection(9);
-        let curve = curve(&selection);
+        let curve = curve(&selection, as_fraction);
         assert_eq!(curve.iter().map(|point| point.tests).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
         assert!((curve[0].cost_s - 0.35).abs() < 1e-9 && (curve[8].cost_s - 1.15).abs() < 1e-9);
         assert!(curve.is_sorted_by(|a, b| a.confidence <= b.confidence && a.residual_risk >= b.residual_risk));
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_picture_is_drawn() {
-        insta::assert_snapshot!(plot(&curve(&selection(9))), @"
+        insta::assert_snapshot!(plot(&curve(&selection(9), as_fraction)), @"
         confidence
         100 % ┤                                            ▁▁▁▁▁▄▄▄▄▄▆▆▆▆▆█
               │                                       ▅▅▅▅▅████████████████
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn nothing_is_not_drawn() {
-        assert_eq!(plot(&curve(&selection(0))), "");
+        assert_eq!(plot(&curve(&selection(0), as_fraction)), "");
         let free = CurvePoint { tests: 1, cost_s: 0.0, utility: 0.5, confidence: 1.0, residual_risk: 0.5 };
         assert_eq!(plot(&[free]), "");
         let one = plot(&[CurvePoint { cost_s: 3.0, ..free }]);

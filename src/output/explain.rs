@@ -268,11 +268,12 @@ impl ExplainReport {
         risky.sort_by(|a, b| b.risk.total_cmp(&a.risk));
         let total: f64 = risky.iter().map(|part| part.risk).sum();
         let unreachable: f64 = risky.iter().map(|part| part.unreachable_risk).sum();
-        let hidden = match unreachable < total {
-            true => format!("of which no test could catch {}", percent(unreachable)),
-            false => "which no test could catch".to_owned(),
+        let hidden = match unreachable {
+            0.0 => String::new(),
+            part if part < total => format!(", of which no test could catch {}", percent(part)),
+            _ => ", which no test could catch".to_owned(),
         };
-        let mut text = format!("\nStill at risk: {}, {hidden}\n", percent(total));
+        let mut text = format!("\nStill at risk: {}{hidden}\n", percent(total));
         let hidden = |part: &PartReport| match part.unreachable_risk / part.risk {
             share if share >= 0.995 => "no test could catch it".to_owned(),
             share if share >= 0.005 => format!("no test could catch {}", percent(part.unreachable_risk)),

@@ -283,10 +283,11 @@ impl SelectReport {
             "confidence",
             format!("{}: if a test can see what broke, the chance that one of these fails", tenths(self.confidence)),
         );
-        line(
-            "residual risk",
-            format!("{}, of which {} no test could catch", tenths(self.residual_risk), tenths(self.unreachable_risk)),
-        );
+        let hidden = match self.unreachable_risk {
+            0.0 => String::new(),
+            risk => format!(", of which no test could catch {}", tenths(risk)),
+        };
+        line("residual risk", format!("{}{hidden}", tenths(self.residual_risk)));
         for part in &self.unmapped {
             line("unmapped", format!("{}, {} of the change", part.describe(), tenths(part.weight)));
         }

@@ -18,7 +18,7 @@ use crate::choose::{self, Choice, ChoiceError, Terms};
 use crate::diff::Diff;
 use crate::id::TestId;
 use crate::model::{Index, ModelError};
-use crate::optimize::{self, Options, as_fraction};
+use crate::optimize::{self, Options};
 use crate::policy::Status;
 use crate::relevance::{Query, Relevance};
 
@@ -155,7 +155,7 @@ impl Outcome {
             tests: choice.named.len(),
             cost_us: choice.selection.cost_us(),
             caught_at: choice.named.iter().position(|id| failed.contains(id.as_str())).map(|at| at + 1),
-            utility: as_fraction(choice.selection.utility),
+            utility: choice.candidates.chance(choice.selection.utility),
             confidence: if is_known { choice.selection.confidence() } else { 0.0 },
             certificate: choice.selection.certificate(),
         }
