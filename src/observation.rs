@@ -1,7 +1,7 @@
 //! What was observed about tests and files, before it is laid out as a model.
 //!
 //! Every input kind of [`crate::ingest`] ends here, and [`crate::build`] starts here. Each field joins as a semilattice
-//! (lines by union, declared signals by maximum, runs as the greatest distinct few), so that the same observations in
+//! (lines by union, declared signals by maximum, runs and sessions as the greatest distinct few), so that the same observations in
 //! any order, from any number of inputs, make the same model.
 
 use crate::words::{self, Word};
@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many runs of a test are kept: the greatest by time, then commit, outcome and cost.
 pub const RUNS_KEPT: usize = 8;
+
+/// How many sessions are kept: the greatest, those measured from outside before all others.
+pub const SESSIONS_KEPT: usize = 16;
 
 /// An inclusive range of 1-based line numbers, `first <= last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +140,30 @@ pub struct Run {
     pub cost_us: Option<u64>,
 }
 
+/// One execution of a runner: what it took beside the sum of its tests. The order of the fields is that of the join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Session {
+    /// Whether it was measured from outside, the start of the process included; a report's own time begins later.
+    pub whole: bool,
+    /// When, in microseconds since the Unix epoch, as stated; 0 where nothing is.
+    pub time_us: u64,
+    /// How many tests ran.
+    pub tests: u32,
+    /// How many files they are in; a test whose id names none is a file of its own.
+    pub files: u32,
+    /// Sum of what its tests cost in microseconds.
+    pub cost_us: u64,
+    /// Wall clock from its start to its end in microseconds.
+    pub wall_us: u64,
+}
+
+impl Session {
+    /// Whether its numbers can be those of a session: tests in files, no more files than tests, and a length.
+    pub fn is_sound(&self) -> bool {
+        self.wall_us > 0 && self.files > 0 && self.files <= self.tests
+    }
+}
+
 /// What a symbol is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -208,6 +235,7 @@ pub struct Observations {
     files: Vec<FileFacts>,
     features: BTreeSet<String>,
     weights: BTreeMap<String, f64>,
+    sessions: BTreeSet<Session>,
 }
 
 impl Observations {
@@ -335,6 +363,20 @@ impl Observations {
         }
     }
 
+    /// Adds a session; only the greatest [`SESSIONS_KEPT`] stay.
+    pub fn session(&mut self, session: Session) {
+        debug_assert!(session.is_sound());
+        self.sessions.insert(session);
+        if self.sessions.len() > SESSIONS_KEPT {
+            self.sessions.pop_first();
+        }
+    }
+
+    /// The sessions, ascending; at most [`SESSIONS_KEPT`].
+    pub fn sessions(&self) -> &BTreeSet<Session> {
+        &self.sessions
+    }
+
     /// Declares a feature that tests may have a signal on.
     pub fn feature(&mut self, name: &str) {
         if !self.features.contains(name) {
@@ -401,5 +443,16 @@ mod tests {
         }
         let times: Vec<u64> = seen.tests()[0].runs.iter().map(|run| run.time_us).collect();
         assert_eq!(times, (12..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn measured_sessions_outlast_reported_ones() {
+        let mut seen = Observations::default();
+        let session = |whole, time_us| Session { whole, time_us, tests: 1, files: 1, cost_us: 0, wall_us: 1 };
+        (0..10).for_each(|time_us| seen.session(session(true, time_us)));
+        (100..120).for_each(|time_us| seen.session(session(false, time_us)));
+        let kept: Vec<(bool, u64)> = seen.sessions().iter().map(|kept| (kept.whole, kept.time_us)).collect();
+        let want = (114..120).map(|time_us| (false, time_us)).chain((0..10).map(|time_us| (true, time_us)));
+        assert_eq!(kept, want.collect::<Vec<_>>());
     }
 }

@@ -18,11 +18,12 @@ use self::lists::Lists;
 use crate::id::{TestId, path_in_test_id};
 use crate::model::layout::{Kind, assemble};
 use crate::model::names::{REF_BYTES, RawRef};
+use crate::model::pace::Paces;
 use crate::model::record::link_outer;
 use crate::model::root::Root;
 use crate::model::{
     FileRecord, NO_FAMILY, Posting, RawFeature, RunFact, Stamp, SymbolRecord, TestRecord, chunk, facts, failures,
-    names, probe, quantize_count,
+    names, probe, quantize_count, sessions,
 };
 use crate::observation::{FileFacts, FileKey, LineSet, Observations, TestFacts, TestKey};
 use crate::optimize::Level;
@@ -81,6 +82,7 @@ pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Op
         (Kind::WordPostings, vocabulary.postings),
         (Kind::WordCounts, vocabulary.counts),
         (Kind::FamilyOf, family_of(seen, &order)),
+        (Kind::Sessions, sessions::encode(seen.sessions())),
         (Kind::Failures, failures),
     ];
     assemble(&archive, &sections)
@@ -241,6 +243,13 @@ fn costs(seen: &Observations, order: &Order<'_>, root: &mut Root) -> Vec<u8> {
     root.median_cost_us = known.get(known.len() / 2).copied().unwrap_or(0);
     let stored: Vec<u32> = costs.iter().map(|cost| chunk::encode_cost(cost.unwrap_or(root.median_cost_us))).collect();
     root.total_cost_us = stored.iter().map(|&cost| chunk::decode_cost(cost)).fold(0, u64::saturating_add);
+    let mut paces = Paces::default();
+    for (test, &cost) in order.tests.iter().zip(&stored) {
+        for run in &seen.tests()[test.0 as usize].runs {
+            run.cost_us.into_iter().for_each(|took_us| paces.add(run.time_us, took_us, chunk::decode_cost(cost)));
+        }
+    }
+    root.pace_spread_ppm = paces.spread_ppm(root.total_cost_us);
     chunk::encode(&stored)
 }
 

@@ -28,6 +28,7 @@ pub fn restore<D: AsRef<[u8]>>(index: &Index<D>) -> Result<Observations, ModelEr
         })?;
     }
     restore_words(index, &tests, &mut seen)?;
+    index.sessions()?.into_iter().for_each(|session| seen.session(session));
     Ok(seen)
 }
 

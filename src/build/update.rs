@@ -38,7 +38,7 @@ pub fn compare<'a>(old: impl IntoIterator<Item = &'a str>, new: &Observations) -
 
 /// Joins `new` to `old`: what the old one holds stays, but a test that the new one recorded has the new coverage alone,
 /// a test that the new one declares signals for, or states a text of, has those alone, a file that the new one names symbols for has those
-/// alone, and runs are joined.
+/// alone, and runs and sessions are joined.
 ///
 /// # Panics
 /// With 2^32 files.
@@ -93,6 +93,7 @@ pub fn update(old: &mut Observations, new: &Observations) -> Tally {
     for (feature, &weight) in new.weights() {
         old.weight(feature, weight);
     }
+    new.sessions().iter().for_each(|&session| old.session(session));
     tally.kept = known - tally.replaced;
     tally
 }

@@ -15,6 +15,7 @@ use crate::explain::{SELECTIONS_MOST, Subject, explain};
 use crate::id::{FeatureId, FileId, TestId};
 use crate::model::seal::seal;
 use crate::model::{Index, PostingList};
+use crate::observation::Session;
 use crate::optimize::{Options, select};
 use crate::relevance::{Query, Relevance};
 
@@ -39,6 +40,9 @@ fn open(bytes: &[u8]) {
     let Ok(index) = Index::open(bytes) else { return };
     let _ = index.verify(|_, _| ());
     let _ = restore(&index);
+    if let Ok(sessions) = index.sessions() {
+        assert!(sessions.iter().all(Session::is_sound));
+    }
     ask_names(&index);
     for file in (0..index.root().files.saturating_add(BEYOND)).map(FileId) {
         ask_file(&index, file);

@@ -1,6 +1,6 @@
 //! A small model that has every part of the format: what the corruption tests flip and the fuzzer starts from.
 
-use crate::observation::{LineRange, LineSet, Observations, Outcome, Run, Symbol, SymbolKind};
+use crate::observation::{LineRange, LineSet, Observations, Outcome, Run, Session, Symbol, SymbolKind};
 
 /// Tests of [`sample`]: enough for a list that is shortest as a bitmap.
 const TESTS: u32 = 200;
@@ -108,5 +108,8 @@ pub fn sample() -> Observations {
         seen.run(tests[at], ended(time_us, outcome));
     }
     seen.run(odd[2], Run { time_us: 0, commit: String::new(), outcome: Outcome::Passed, cost_us: Some(1 << 40) });
+    for (whole, tests, wall_us) in [(false, 200, 1_500_000), (true, 1, 400_000), (true, 90, 900_000)] {
+        seen.session(Session { whole, time_us: 1_700_000_000_000_000, tests, files: 1, cost_us: 1000, wall_us });
+    }
     seen
 }

@@ -133,8 +133,8 @@ fn sections_that_do_not_fit_are_refused() {
     assert!(broken(&|bytes| put_u64(bytes, entry(12) + 16, u64::MAX)).starts_with("section 13 is outside the file"));
     assert!(broken(&|bytes| put_u64(bytes, entry(12) + 8, u64::MAX - 63)).starts_with("section 13 is outside"));
     assert!(broken(&|bytes| put_u32(bytes, entry(3), 3)).starts_with("section 3 is out of order"));
-    assert!(broken(&|bytes| put_u32(bytes, entry(17), 20)).starts_with("section 20 is unknown to this build"));
-    assert!(broken(&|bytes| put_u32(bytes, 12, 17)).starts_with("section 19 is missing"));
+    assert!(broken(&|bytes| put_u32(bytes, entry(18), 20)).starts_with("section 20 is unknown to this build"));
+    assert!(broken(&|bytes| put_u32(bytes, 12, 18)).starts_with("section 19 is missing"));
     assert!(broken(&|bytes| put_u32(bytes, 12, 257)).contains("more than 256 sections"));
     assert!(broken(&|bytes| put_u32(bytes, 12, 0)).starts_with("section 1 is missing"));
 }
@@ -192,8 +192,13 @@ fn counts_that_the_sections_do_not_bear_out_are_refused() {
         let message = refusal(&remade(|root, _| claim(root)));
         assert!(message.contains(section), "{section}: {message}");
     }
-    let totals: [Change<Root>; 4] =
-        [|root| root.postings += 1, |root| root.runs = 0, |root| root.total_cost_us += 1, |root| root.blocks += 1];
+    let totals: [Change<Root>; 5] = [
+        |root| root.postings += 1,
+        |root| root.runs = 0,
+        |root| root.total_cost_us += 1,
+        |root| root.blocks += 1,
+        |root| root.pace_spread_ppm = Some(u32::MAX),
+    ];
     for claim in totals {
         let bytes = remade(|root, _| claim(root));
         assert!(Index::open(&bytes[..]).unwrap().verify(|_, _| ()).is_err(), "a total is only a claim until verified");
@@ -323,6 +328,14 @@ fn failures_that_no_run_tells_are_found_by_verify() {
     let index = Index::open(&bytes[..]).unwrap();
     assert_eq!(index.failures(), Ok(failures));
     assert!(index.verify(|_, _| ()).unwrap_err().to_string().contains("failures"));
+}
+
+#[test]
+fn more_sessions_than_are_kept_are_refused() {
+    let bytes = remade(|_, edit| edit(Kind::Sessions, &|section| section.resize(17 * 40, 0)));
+    assert!(refusal(&bytes).contains("section `sessions` is damaged"));
+    let bytes = remade(|_, edit| edit(Kind::Sessions, &|section| put_u32(section, 24, 0)));
+    assert!(Index::open(&bytes[..]).unwrap().sessions().is_err(), "a session without tests");
 }
 
 #[test]

@@ -15,10 +15,10 @@ use super::postings::{PostingList, RawListRef};
 use super::probe;
 use super::record::{ArchivedFileRecord, ArchivedSymbolRecord, FileRecord, LineRun};
 use super::root::{ArchivedRoot, Root};
-use super::vocabulary;
+use super::{sessions, vocabulary};
 use crate::history::History;
 use crate::id::{FeatureId, FileId, TestId};
-use crate::observation::LineRange;
+use crate::observation::{LineRange, Session};
 use crate::words::Word;
 
 /// Archives are read in place, so the file must start where their widest field may.
@@ -136,7 +136,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         self.word_counts()?;
         self.families()?;
         self.failures_table()?;
-        Ok(())
+        sessions::check_length(self.section(Kind::Sessions))
     }
 
     fn families(&self) -> Result<Chunks<'_>, ModelError> {
@@ -466,6 +466,14 @@ impl<D: AsRef<[u8]>> Index<D> {
         let family = self.families()?.get(test.0)?;
         let family = family.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
         Ok(Some(family).filter(|&family| family != NO_FAMILY))
+    }
+
+    /// The sessions of the runner, ascending; sixteen at most.
+    ///
+    /// # Errors
+    /// If an entry is damaged.
+    pub fn sessions(&self) -> Result<Vec<Session>, ModelError> {
+        sessions::read(self.section(Kind::Sessions))
     }
 
     /// How many words a test has, with their repeats.

@@ -71,13 +71,15 @@ pub enum Kind {
     WordCounts = 16,
     /// The family of each test, declared or a parametrization group: checked chunks of `u32`.
     FamilyOf = 17,
+    /// Sessions of the runner: 40 bytes each, sixteen at most.
+    Sessions = 18,
     /// The tests that failed in one of their runs: 20 bytes each.
     Failures = 19,
 }
 
 impl Kind {
     /// Every kind, ascending.
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 19] = [
         Kind::TestNames,
         Kind::Costs,
         Kind::Facts,
@@ -95,6 +97,7 @@ impl Kind {
         Kind::WordPostings,
         Kind::WordCounts,
         Kind::FamilyOf,
+        Kind::Sessions,
         Kind::Failures,
     ];
 
@@ -118,6 +121,7 @@ impl Kind {
             Kind::WordPostings => "word postings",
             Kind::WordCounts => "word counts",
             Kind::FamilyOf => "family of each test",
+            Kind::Sessions => "sessions",
             Kind::Failures => "failures",
         }
     }

@@ -16,11 +16,13 @@ pub(crate) mod failures;
 mod index;
 pub(crate) mod layout;
 pub(crate) mod names;
+pub(crate) mod pace;
 pub(crate) mod postings;
 pub(crate) mod probe;
 pub(crate) mod record;
 pub(crate) mod root;
 pub(crate) mod seal;
+pub(crate) mod sessions;
 mod verify;
 pub(crate) mod vocabulary;
 

@@ -50,6 +50,9 @@ pub struct Root {
     pub word_total: u64,
     /// Tests whose text some input states.
     pub tests_with_text: u32,
+    /// Standard deviation of how much slower or faster than the costs whole sessions were, in parts per million; `None`
+    /// where fewer than two are known.
+    pub pace_spread_ppm: Option<u32>,
     /// The constants of the signal.
     pub calibration: Calibration,
 }
@@ -64,7 +67,7 @@ mod tests {
     /// The table of `docs/format.md`.
     #[test]
     fn the_root_is_laid_out_as_the_format_says() {
-        assert_eq!((size_of::<ArchivedRoot>(), align_of::<ArchivedRoot>()), (208, 8));
+        assert_eq!((size_of::<ArchivedRoot>(), align_of::<ArchivedRoot>()), (216, 8));
         assert_eq!(offset_of!(ArchivedRoot, families), 12);
         assert_eq!(offset_of!(ArchivedRoot, base), 16);
         assert_eq!(offset_of!(ArchivedRoot, total_cost_us), 40);
@@ -83,7 +86,8 @@ mod tests {
         assert_eq!(offset_of!(ArchivedRoot, word_postings), 120);
         assert_eq!(offset_of!(ArchivedRoot, word_total), 128);
         assert_eq!(offset_of!(ArchivedRoot, tests_with_text), 136);
-        assert_eq!(offset_of!(ArchivedRoot, calibration), 144);
+        assert_eq!(offset_of!(ArchivedRoot, pace_spread_ppm), 140);
+        assert_eq!(offset_of!(ArchivedRoot, calibration), 152);
         assert_eq!(offset_of!(ArchivedCalibration, words), 0);
         assert_eq!(offset_of!(ArchivedCalibration, failing), 56);
     }

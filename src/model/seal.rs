@@ -11,6 +11,7 @@ use super::names::{BLOCK, REF_BYTES};
 use super::postings::INLINE;
 use super::record::ArchivedFileRecord;
 use super::root::{ArchivedRoot, Root};
+use super::sessions::SESSION_BYTES;
 use super::vocabulary::{self, RawWord};
 use crate::words::Word;
 
@@ -48,10 +49,14 @@ pub(crate) fn seal(file: &mut [u8]) {
         let data = Extent { offset: section.offset + index_bytes, length: section.length - index_bytes };
         seal_refs(file, Extent { offset: section.offset, length: index_bytes }, data);
     }
-    for (position, entry) in entries(file, preamble.extent(Kind::Features), FEATURE_BYTES).into_iter().enumerate() {
+    for entry in entries(file, preamble.extent(Kind::Features), FEATURE_BYTES) {
         seal_list(file, preamble.extent(Kind::Postings), entry.start);
-        let (sealed, rest) = file[entry].split_at_mut(FEATURE_BYTES - 4);
-        rest.copy_from_slice(&checksum(sealed, position as u64).to_le_bytes());
+    }
+    for (kind, bytes) in [(Kind::Features, FEATURE_BYTES), (Kind::Sessions, SESSION_BYTES)] {
+        for (position, entry) in entries(file, preamble.extent(kind), bytes).into_iter().enumerate() {
+            let (sealed, sum) = file[entry].split_at_mut(bytes - 4);
+            sum.copy_from_slice(&checksum(sealed, position as u64).to_le_bytes());
+        }
     }
     let words = preamble.extent(Kind::Vocabulary);
     for bucket in entries(file, words, vocabulary::BUCKET_BYTES) {

@@ -10,6 +10,7 @@ use super::facts::TestRecord;
 use super::index::Index;
 use super::layout::{HEADER_BYTES, Kind, SECTION_BYTES};
 use super::names::{Blocks, NameTable};
+use super::pace::Paces;
 use super::postings::PostingList;
 use super::record::dequantize_count;
 use super::root::Root;
@@ -49,15 +50,17 @@ impl<D: AsRef<[u8]>> Index<D> {
             verify_names(table)?;
         }
         let mut failures = Vec::new();
+        let mut paces = Paces::default();
         for test in (0..root.tests).map(TestId) {
             let (cost_us, record) = (self.cost_us(test)?, self.test_record(test)?);
-            verify_test(&record, cost_us, &mut sums)?;
+            verify_test(&record, cost_us, &mut sums, &mut paces)?;
             failures.extend(record.history().map(|history| (test, history)));
             step();
         }
         if failures != self.failures()? {
             return Err(ModelError::damaged(Kind::Failures.name(), "it is not what the runs of the tests tell"));
         }
+        sums.pace_spread_ppm = paces.spread_ppm(sums.total_cost_us);
         for file in (0..root.files).map(FileId) {
             self.verify_file(file, &mut found, &mut sums)?;
             step();
@@ -68,6 +71,7 @@ impl<D: AsRef<[u8]>> Index<D> {
             step();
         }
         self.verify_words(&mut found, &mut sums)?;
+        self.sessions()?;
         self.verify_sums(&sums)?;
         progress(total, total);
         Ok(found)
@@ -186,7 +190,8 @@ impl<D: AsRef<[u8]>> Index<D> {
         let totals = |of: &Root| {
             let of_files = [of.blocks, of.symbols, of.postings, of.file_postings];
             let of_words = (of.words, of.word_postings, of.word_total, of.tests_with_text);
-            (of.total_cost_us, of.tests_recorded, of.runs, of_files, of_words)
+            let of_costs = (of.total_cost_us, of.pace_spread_ppm);
+            (of_costs, of.tests_recorded, of.runs, of_files, of_words)
         };
         match totals(root) == totals(sums) {
             true => Ok(()),
@@ -210,12 +215,15 @@ fn verify_names(table: NameTable<'_>) -> Result<(), ModelError> {
     })
 }
 
-fn verify_test(record: &TestRecord, cost_us: u64, sums: &mut Root) -> Result<(), ModelError> {
+fn verify_test(record: &TestRecord, cost_us: u64, sums: &mut Root, paces: &mut Paces) -> Result<(), ModelError> {
     let runs = record.runs.iter().map(|run| (run.time_us, run.commit, run.outcome, run.cost_us));
     if !runs.is_sorted_by(|a, b| a < b) {
         return Err(ModelError::damaged(Kind::Facts.name(), "the runs of a test do not ascend"));
     }
     sums.total_cost_us = sums.total_cost_us.saturating_add(cost_us);
+    for run in &record.runs {
+        run.cost_us.into_iter().for_each(|took_us| paces.add(run.time_us, took_us, cost_us));
+    }
     sums.tests_recorded += u32::from(record.recorded);
     sums.tests_with_text += u32::from(record.has_text);
     sums.runs += record.runs.len() as u64;

@@ -10,6 +10,7 @@ use covopt::diff::{self, Diff};
 use covopt::fuzz::{SAMPLE_DIFF, sample};
 use covopt::id::{FeatureId, FileId, TestId};
 use covopt::model::{Encoding, Index, ModelError, PathMatch, PostingList, Stamp};
+use covopt::observation::Session;
 use covopt::optimize::{Options, select};
 use covopt::relevance::{Query, Relevance};
 use rkyv::util::AlignedVec;
@@ -100,6 +101,12 @@ fn questions(index: &Model<'_>) -> Vec<Question> {
         ask(|index| index.find_test("nothing").map(|test| vec![test.is_some().into()])),
         ask(|index| {
             Ok(index.features_within("pkg.mod", 9)?.iter().flat_map(|(id, name)| [id.0.into(), text(name)]).collect())
+        }),
+        ask(|index| {
+            let sessions = index.sessions()?;
+            let session =
+                |s: &Session| [s.whole.into(), s.time_us, s.tests.into(), s.files.into(), s.cost_us, s.wall_us];
+            Ok(sessions.iter().flat_map(session).collect())
         }),
         ask(|index| Ok(vec![text(&index.family_name(0)?), text(&index.commit(1)?)])),
         ask(|index| {

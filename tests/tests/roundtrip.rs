@@ -8,7 +8,7 @@ use covopt::build::{build, restore};
 use covopt::fuzz::sample;
 use covopt::id::{FeatureId, FileId, TestId, path_in_test_id};
 use covopt::model::{Index, PathMatch, Posting, PostingList, Stamp, quantize_count};
-use covopt::observation::{FileFacts, LineRange, LineSet, Observations, Outcome, Run, Symbol, SymbolKind};
+use covopt::observation::{FileFacts, LineRange, LineSet, Observations, Outcome, Run, Session, Symbol, SymbolKind};
 use covopt::optimize::Level;
 use proptest::prelude::*;
 
@@ -31,6 +31,7 @@ fn round(seen: &Observations) -> Bytes {
     check_tests(seen, &index);
     check_files(seen, &index);
     check_features(seen, &index);
+    assert_eq!(index.sessions().unwrap(), seen.sessions().iter().copied().collect::<Vec<_>>());
     let stamps = |path: &str| {
         let (size_bytes, hash) = index.file(index.find_file(path).unwrap().unwrap()).unwrap().stamp()?;
         Some(Stamp { size_bytes, hash })
@@ -219,6 +220,7 @@ enum Said {
     Belongs(usize),
     Empty(usize),
     Text(usize, String),
+    Session(Session),
 }
 
 const NAMES: [&str; 9] = [
@@ -261,6 +263,10 @@ fn said() -> impl Strategy<Value = Said> {
         name,
         kind,
     });
+    let session =
+        (any::<bool>(), 0u64..9, 1u32..9, 1u32..9, 1u64..99).prop_map(|(whole, time_us, files, more, wall_us)| {
+            Session { whole, time_us, tests: files + more, files, cost_us: wall_us / 2, wall_us }
+        });
     let number = prop_oneof![0.0..1.0f64, Just(0.0), Just(-0.0), Just(1.0), Just(1e-9), Just(7.5)];
     prop_oneof![
         6 => (test.clone(), file.clone(), set()).prop_map(|(test, file, lines)| Said::Covered(test, file, lines)),
@@ -272,6 +278,7 @@ fn said() -> impl Strategy<Value = Said> {
         2 => (file, symbol).prop_map(|(file, symbol)| Said::Symbol(file, symbol)),
         1 => test.clone().prop_map(Said::Belongs),
         1 => test.clone().prop_map(Said::Empty),
+        3 => session.prop_map(Said::Session),
         2 => (test, "([a-e]{3,5} ){0,40}").prop_map(|(test, text)| Said::Text(test, text)),
     ]
 }
@@ -309,6 +316,7 @@ fn hear(seen: &mut Observations, said: &Said) {
             let test = seen.test(NAMES[*test]);
             seen.text(test, text);
         }
+        Said::Session(session) => seen.session(*session),
         Said::Empty(test) => {
             let test = seen.test(NAMES[*test]);
             seen.test_mut(test).recorded = true;
