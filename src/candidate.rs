@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::change::{Change, Source};
-use crate::id::{FileId, TestId, path_in_test_id};
+use crate::id::{FileId, TestId, file_of_id};
 use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
 use crate::optimize::{
@@ -504,11 +504,6 @@ impl Candidates {
         self.files = Some((file_of, setup_us));
         Ok(self)
     }
-}
-
-/// The file that a runner opens for a test; an id without a path is a file of its own.
-pub fn file_of_id(id: &str) -> &str {
-    path_in_test_id(id).unwrap_or(id)
 }
 
 /// How many impacted tests are gathered before those that repeat are joined.

@@ -26,6 +26,11 @@ pub fn path_in_test_id(id: &str) -> Option<&str> {
     (is_file && is_path && !path.starts_with("//") && !path.starts_with('@')).then_some(path)
 }
 
+/// The file that a runner opens for a test; an id without a path is a file of its own.
+pub fn file_of_id(id: &str) -> &str {
+    path_in_test_id(id).unwrap_or(id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::path_in_test_id;

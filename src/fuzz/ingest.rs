@@ -74,6 +74,7 @@ fn read(kind: Kind, data: &[u8]) {
         sorted(last.test_names().to_vec()),
         "ids depend on the order of inputs"
     );
+    assert_eq!(first.sessions(), last.sessions(), "sessions depend on the order of inputs");
     for (name, facts) in first.test_names().iter().zip(first.tests()) {
         let other = last.known_test(name).expect("both hold the same ids");
         assert_eq!(facts.runs, last.tests()[other.0 as usize].runs, "runs depend on the order of inputs");

@@ -143,7 +143,7 @@ fn json_kind(text: &[u8]) -> Result<Kind, String> {
         |key: &[u8]| matches!(key, b"lines" | b"regions" | b"text" | b"family" | b"outcome" | b"file" | b"commit");
     if has("_type", Start::Text) {
         Ok(Kind::Ctags)
-    } else if has("test", Start::Text) {
+    } else if has("test", Start::Text) || has("session", Start::Object) {
         Ok(Kind::JsonLines)
     } else if has("files", Start::Object)
         && (has("meta", Start::Object) || has("totals", Start::Object) || keys.len() == 1)

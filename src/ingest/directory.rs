@@ -114,7 +114,7 @@ impl Walk<'_> {
         if relative.ends_with(".xml") {
             let Some(label) = label_of(relative) else { return Ok(None) };
             let report = self.reports.entry(label).or_default();
-            for case in junit::parse(input, bytes, self.context)? {
+            for case in junit::parse(input, bytes, self.context)?.0 {
                 report.cost_us = report.cost_us.saturating_add(case.cost_us.unwrap_or(0));
                 report.time_us = report.time_us.max(case.time_us);
                 report.outcome = report.outcome.max(Some(case.outcome));

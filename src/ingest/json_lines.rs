@@ -4,16 +4,20 @@
 //! "text": "words", "family": "t", "outcome": "passed", "time": "2026-11-22T02:51:26Z", "commit": "c1dc5dc"}`: all but
 //! `test` optional, in any order, and a test may recur. `time` is RFC 3339 or seconds since the epoch; `outcome` is
 //! passed, failed, error, flaky (it failed, was run again and passed) or skipped. Unknown fields are named and not used.
+//!
+//! `{"session": {"tests": 90, "files": 8, "cost_s": 5.2, "wall_s": 5.9, "time": ...}}` is a session of the runner, measured
+//! from outside; `time` is optional, and an unknown field is an error: numbers that are left out would be wrong ones.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::json::{Text, line_failure, lines};
 use super::{Context, Ingest, IngestError, Kind, Note, Outside, Summary, cost_us, line_range, timestamp};
-use crate::observation::{FileKey, LineSet, Outcome, Run, TestKey};
+use crate::observation::{FileKey, LineSet, Outcome, Run, Session, TestKey};
 
 /// How many names of unknown fields a note holds.
 const UNKNOWN_NAMED: usize = 8;
@@ -22,9 +26,19 @@ const UNKNOWN_NAMED: usize = 8;
 pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Ingest) -> Result<Summary, IngestError> {
     let mut reading = Reading { input, context, into, outside: Outside::default(), unknown: BTreeSet::new() };
     let (mut tests, mut files, mut pairs, mut named_files) = (HashSet::new(), HashSet::new(), 0, 0);
+    let mut sessions = 0;
     for (number, line) in lines(bytes) {
         let record: Record<'_> =
             serde_json::from_slice(line).map_err(|error| line_failure(input, bytes, (number, line), &error))?;
+        if let Some(stated) = record.session {
+            if record.test.is_some() {
+                let reason = "expected `test` or `session`, found both; write two lines".to_owned();
+                return Err(IngestError::Malformed { input: input.to_owned(), line: number, reason });
+            }
+            reading.session(number, &stated)?;
+            sessions += 1;
+            continue;
+        }
         named_files += record.lines.iter().flatten().count();
         let (test, covered) = reading.record(number, record)?;
         tests.insert(test);
@@ -32,7 +46,7 @@ pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Inge
         files.extend(covered);
     }
     let Reading { outside, unknown, .. } = reading;
-    if tests.is_empty() {
+    if tests.is_empty() && sessions == 0 {
         return Err(IngestError::Empty { input: input.to_owned() });
     }
     if !unknown.is_empty() {
@@ -57,7 +71,7 @@ impl Reading<'_> {
     /// Adds one record; gives its test and the files that it covers.
     fn record(&mut self, number: usize, record: Record<'_>) -> Result<(TestKey, Vec<FileKey>), IngestError> {
         let Some(id) = &record.test else {
-            let reason = "expected a field `test` with the test's id, found none".to_owned();
+            let reason = "expected a field `test` with the test's id, or `session`, found none".to_owned();
             return Err(IngestError::Malformed { input: self.input.to_owned(), line: number, reason });
         };
         let test = self.into.test(self.input, &id.0, self.context)?;
@@ -116,19 +130,45 @@ impl Reading<'_> {
                 )));
             }
         };
-        let time_us = match &record.time {
-            None => 0,
-            Some(Time::Seconds(seconds)) if (0.0..=MAX_TIME_S).contains(seconds) => microseconds(*seconds),
-            Some(Time::Seconds(seconds)) => {
-                return Err(malformed(format!("`time` is {seconds}, expected seconds since the epoch")));
-            }
-            Some(Time::Stated(text)) => timestamp::parse_us(text).ok_or_else(|| {
-                malformed(format!("`time` is {text:?}, expected RFC 3339 or seconds since the epoch"))
-            })?,
-        };
+        let time_us = self.time_us(number, record.time.as_ref())?;
         let cost_us = record.cost.map(|cost| cost_us(self.input, id, cost)).transpose()?;
         let commit = record.commit.as_ref().map_or_else(String::new, |commit| commit.0.to_ascii_lowercase());
         self.into.seen.run(test, Run { time_us, commit, outcome, cost_us });
+        Ok(())
+    }
+
+    /// When a run or a session was, in microseconds since the epoch; 0 where nothing is stated.
+    fn time_us(&self, number: usize, time: Option<&Time<'_>>) -> Result<u64, IngestError> {
+        let malformed = |reason| IngestError::Malformed { input: self.input.to_owned(), line: number, reason };
+        match time {
+            None => Ok(0),
+            Some(Time::Seconds(seconds)) if (0.0..=MAX_TIME_S).contains(seconds) => Ok(microseconds(*seconds)),
+            Some(Time::Seconds(seconds)) => {
+                Err(malformed(format!("`time` is {seconds}, expected seconds since the epoch")))
+            }
+            Some(Time::Stated(text)) => timestamp::parse_us(text)
+                .ok_or_else(|| malformed(format!("`time` is {text:?}, expected RFC 3339 or seconds since the epoch"))),
+        }
+    }
+
+    fn session(&mut self, number: usize, stated: &StatedSession<'_>) -> Result<(), IngestError> {
+        let &StatedSession { tests, files, cost_s, wall_s, ref time } = stated;
+        let session = Session {
+            whole: true,
+            time_us: self.time_us(number, time.as_ref())?,
+            tests,
+            files,
+            cost_us: cost_us(self.input, "session", cost_s)?,
+            wall_us: cost_us(self.input, "session", wall_s)?,
+        };
+        if !session.is_sound() {
+            let reason = format!(
+                "a session of {tests} tests in {files} files that took {wall_s} s; expected at least one test, no more files \
+                 than tests, and a time above 0"
+            );
+            return Err(IngestError::Malformed { input: self.input.to_owned(), line: number, reason });
+        }
+        self.into.seen.session(session);
         Ok(())
     }
 
@@ -181,6 +221,7 @@ struct Record<'a> {
     outcome: Option<Text<'a>>,
     time: Option<Time<'a>>,
     commit: Option<Text<'a>>,
+    session: Option<StatedSession<'a>>,
     unknown: Vec<Cow<'a, str>>,
 }
 
@@ -191,7 +232,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
             type Value = Record<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with the field `test`")
+                f.write_str("an object with the field `test` or `session`")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
@@ -208,6 +249,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
                         "outcome" => record.outcome = map.next_value()?,
                         "time" => record.time = map.next_value()?,
                         "commit" => record.commit = map.next_value()?,
+                        "session" => record.session = map.next_value()?,
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                             record.unknown.push(key);
@@ -219,6 +261,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
         }
         deserializer.deserialize_map(RecordVisitor)
     }
+}
+
+/// A session as a line states it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatedSession<'a> {
+    tests: u32,
+    files: u32,
+    cost_s: f64,
+    wall_s: f64,
+    #[serde(borrow, default)]
+    time: Option<Time<'a>>,
 }
 
 /// An object as its pairs, in order, repetitions included.

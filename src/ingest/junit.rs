@@ -1,8 +1,9 @@
 //! JUnit XML: what each test cost and how it ended, from pytest, Maven, Gradle, nextest, go-junit-report and the like.
 //!
 //! The format has no specification; what the writers do is followed. A case recurs in one suite when set-up or teardown
-//! fails after the call: its costs add up and the worst outcome stays. Which test a case is follows when all inputs are
-//! read: see [`super::junit_id`]. Entities other than the predefined ones are errors, so nothing expands.
+//! fails after the call: its costs add up and the worst outcome stays. pytest's suite is one session, with a time of its
+//! own. Which test a case is follows when all inputs are read: see [`super::junit_id`]. Entities other than the predefined
+//! ones are errors, so nothing expands.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,18 +44,32 @@ pub(super) struct Case {
     pub(super) time_us: u64,
     pub(super) outcome: Outcome,
     pub(super) cost_us: Option<u64>,
+    /// The session that it ran in, a position among the report's, then among all.
+    pub(super) session: Option<usize>,
+}
+
+/// One session as a report states it: pytest's suites are that. Its cases are counted when their ids are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StatedSession {
+    pub(super) time_us: u64,
+    pub(super) wall_us: u64,
 }
 
 /// Reads a report; its cases wait for [`Ingest::finish`].
 pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Ingest) -> Result<Summary, IngestError> {
-    let cases = parse(input, bytes, context)?;
-    let tests = cases.len();
-    into.cases.extend(cases);
+    let (cases, sessions) = parse(input, bytes, context)?;
+    let (tests, before) = (cases.len(), into.sessions.len());
+    into.cases.extend(cases.into_iter().map(|case| Case { session: case.session.map(|at| before + at), ..case }));
+    into.sessions.extend(sessions);
     Ok(Summary { kind: Kind::Junit, tests, files: 0, pairs: 0 })
 }
 
-/// The cases of a report.
-pub(super) fn parse(input: &str, bytes: &[u8], context: &Context) -> Result<Vec<Case>, IngestError> {
+/// The cases of a report, and the sessions that they ran in.
+pub(super) fn parse(
+    input: &str,
+    bytes: &[u8],
+    context: &Context,
+) -> Result<(Vec<Case>, Vec<StatedSession>), IngestError> {
     let text = utf8(input, bytes)?;
     let mut report = Report::new(input, context);
     let mut xml = Reader::from_str(text);
@@ -87,7 +102,7 @@ pub(super) fn parse(input: &str, bytes: &[u8], context: &Context) -> Result<Vec<
                     expected: "the end of its elements".to_owned(),
                 });
             }
-            Event::Eof => return Ok(report.cases),
+            Event::Eof => return Ok((report.cases, report.sessions)),
             _ => {}
         }
     }
@@ -108,6 +123,7 @@ fn failure(input: &str, line: usize, error: &quick_xml::Error) -> IngestError {
 struct Suite {
     dialect: Dialect,
     time_us: u64,
+    session: Option<usize>,
 }
 
 struct Report<'a> {
@@ -116,6 +132,7 @@ struct Report<'a> {
     context: Arc<Context>,
     suites: Vec<Suite>,
     cases: Vec<Case>,
+    sessions: Vec<StatedSession>,
     /// The cases of the current suite, by file, class name and name.
     known: HashMap<(Option<String>, String, String), usize>,
     open_case: Option<usize>,
@@ -129,6 +146,7 @@ impl<'a> Report<'a> {
             context: Arc::new(context.clone()),
             suites: Vec::new(),
             cases: Vec::new(),
+            sessions: Vec::new(),
             known: HashMap::new(),
             open_case: None,
         }
@@ -171,7 +189,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn suite(&self, element: &BytesStart<'_>, line: &dyn Fn() -> usize) -> Result<Suite, IngestError> {
+    fn suite(&mut self, element: &BytesStart<'_>, line: &dyn Fn() -> usize) -> Result<Suite, IngestError> {
         let mut suite = self.suites.last().cloned().unwrap_or_default();
         let name = attribute(self.input, element, "name", line)?;
         match name.as_deref() {
@@ -184,6 +202,13 @@ impl<'a> Report<'a> {
             attribute(self.input, element, "timestamp", line)?.and_then(|text| timestamp::parse_us(&text))
         {
             suite.time_us = time_us;
+        }
+        if suite.dialect == Dialect::Pytest && element.name().as_ref() == "testsuite" {
+            let stated = attribute(self.input, element, "time", line)?;
+            suite.session = stated.and_then(|text| wall_us(&text)).map(|wall_us| {
+                self.sessions.push(StatedSession { time_us: suite.time_us, wall_us });
+                self.sessions.len() - 1
+            });
         }
         Ok(suite)
     }
@@ -222,6 +247,7 @@ impl<'a> Report<'a> {
             time_us,
             outcome: Outcome::Passed,
             cost_us,
+            session: suite.session,
         });
         Ok(self.cases.len() - 1)
     }
@@ -246,6 +272,12 @@ impl<'a> Report<'a> {
             }
         }
     }
+}
+
+/// The wall clock of a session in microseconds. Nothing depends on it but the clock: what cannot be read is not stated.
+fn wall_us(text: &str) -> Option<u64> {
+    let seconds: f64 = text.trim().replace(',', "").parse().ok()?;
+    cost_us("", "", seconds).ok()
 }
 
 /// The value of an attribute, its references resolved.

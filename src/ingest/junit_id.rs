@@ -12,10 +12,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::junit::{Case, Dialect};
+use super::junit::{Case, Dialect, StatedSession};
 use super::{Ingest, Note};
-use crate::id::path_in_test_id;
-use crate::observation::Run;
+use crate::id::{file_of_id, path_in_test_id};
+use crate::observation::{Run, Session};
 
 /// What the other inputs know, and the exact cases of all reports.
 struct Known {
@@ -46,9 +46,14 @@ pub(super) fn resolve(into: &mut Ingest) {
     let known = Known::new(ids);
     let mut guessed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut unmatched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut sessions = vec![Members::default(); into.sessions.len()];
     for (case, exact) in cases.iter().zip(exact) {
         let found = exact.map(|id| (id, Ground::Known)).or_else(|| found_id(case, &known));
-        let Some((id, ground)) = found.filter(|(id, _)| !id.trim().is_empty() && !id.contains('\0')) else {
+        let found = found.filter(|(id, _)| !id.trim().is_empty() && !id.contains('\0'));
+        if let Some(members) = case.session.and_then(|session| sessions.get_mut(session)) {
+            members.add(found.as_ref().map(|(id, _)| id.as_str()), case.cost_us);
+        }
+        let Some((id, ground)) = found else {
             unmatched.entry(case.input.to_string()).or_default().insert(format!("{} {}", case.classname, case.name));
             continue;
         };
@@ -64,6 +69,43 @@ pub(super) fn resolve(into: &mut Ingest) {
     for (input, names) in unmatched {
         let (cases, example) = (names.len(), names.into_iter().next().unwrap_or_default());
         into.note(Note::UnmatchedCases { input, cases, example });
+    }
+    let stated = std::mem::take(&mut into.sessions);
+    let sessions = stated.iter().zip(&sessions).filter_map(|(stated, members)| members.session(stated));
+    sessions.for_each(|session| into.seen.session(session));
+}
+
+/// The tests of a session.
+#[derive(Clone, Debug, Default)]
+struct Members {
+    tests: u32,
+    files: BTreeSet<String>,
+    cost_us: u64,
+    is_partly_unknown: bool,
+}
+
+impl Members {
+    fn add(&mut self, id: Option<&str>, cost_us: Option<u64>) {
+        match (id, cost_us) {
+            (Some(id), Some(cost_us)) => {
+                let file = file_of_id(id);
+                if !self.files.contains(file) {
+                    self.files.insert(file.to_owned());
+                }
+                self.tests = self.tests.saturating_add(1);
+                self.cost_us = self.cost_us.saturating_add(cost_us);
+            }
+            _ => self.is_partly_unknown = true,
+        }
+    }
+
+    /// The session, where all of it is known and its tests ran one after the other: with workers they cost more than it
+    /// took.
+    fn session(&self, stated: &StatedSession) -> Option<Session> {
+        let &StatedSession { time_us, wall_us } = stated;
+        let files = u32::try_from(self.files.len()).ok()?;
+        let session = Session { whole: false, time_us, tests: self.tests, files, cost_us: self.cost_us, wall_us };
+        (session.is_sound() && !self.is_partly_unknown && wall_us >= self.cost_us).then_some(session)
     }
 }
 

@@ -78,6 +78,7 @@ pub struct Ingest {
     seen: Observations,
     notes: BTreeSet<Note>,
     cases: Vec<junit::Case>,
+    sessions: Vec<junit::StatedSession>,
     stated_files: HashMap<TestKey, (FileKey, String)>,
     coverage_inputs: BTreeSet<String>,
     late: Vec<(FileKey, TestKey, LineRange)>,

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::observation::TestFacts;
+use crate::observation::{Session, TestFacts};
 
 /// Everything that was gathered, by name, in an order of its own.
 fn dump(observations: &Observations) -> Vec<String> {
@@ -17,6 +17,7 @@ fn dump(observations: &Observations) -> Vec<String> {
         lines.extend(facts.covered.iter().map(|(key, lines)| format!("{path} {} {lines:?}", test(key))));
     }
     lines.push(format!("{:?} {:?}", observations.features(), observations.weights()));
+    lines.push(format!("{:?}", observations.sessions()));
     lines.sort();
     lines
 }
@@ -124,6 +125,65 @@ const JUNIT: &[u8] = br#"<?xml version="1.0" encoding="utf-8"?>
 <testcase classname="tests.unit.test_x" name="test_s" time="0"><skipped/></testcase>
 <testcase classname="" name="tests.unit.test_broken" time="0"><error message="collection failure"/></testcase>
 </testsuite></testsuites>"#;
+
+/// The sessions that a pytest report of these cases states, if its suite says `time`.
+fn sessions_of(time: &str, cases: &str) -> Vec<Session> {
+    let stamp = "1970-01-01T00:00:01+00:00";
+    let report = format!("<testsuite name=\"pytest\" time=\"{time}\" timestamp=\"{stamp}\">{cases}</testsuite>");
+    let (seen, _) = gathered(&[("j", report.as_bytes())], &Context::new("/repo"));
+    seen.sessions().iter().copied().collect()
+}
+
+#[test]
+fn a_pytest_suite_is_a_session() {
+    let case = |class: &str, name: &str, time: &str| {
+        format!("<testcase classname=\"{class}\" name=\"{name}\" time=\"{time}\"/>")
+    };
+    let cases = [case("tests.test_a", "t1", "0.25"), case("tests.test_a", "t2", "0.5"), case("tests.test_b", "t", "1")];
+    let cases = cases.concat();
+    let (time_us, cost_us) = (1_000_000, 1_750_000);
+    let session = Session { whole: false, time_us, tests: 3, files: 2, cost_us, wall_us: 2_500_000 };
+    assert_eq!(sessions_of("2.5", &cases), [session]);
+    // The teardown of a test that failed is a case of its own in the report, and no test of its own.
+    let cases = cases + &case("tests.test_b", "t", "0.25");
+    assert_eq!(sessions_of("2.5", &cases), [Session { cost_us: 2_000_000, ..session }]);
+}
+
+#[test]
+fn what_is_no_session_of_one_worker_states_none() {
+    let case = |time: &str| format!("<testcase classname=\"tests.test_a\" name=\"t\" {time}/>");
+    assert_eq!(sessions_of("1.5", &case("time=\"1.25\"")).len(), 1);
+    assert_eq!(sessions_of("1.0", &case("time=\"1.25\"")), [], "its tests took longer: they ran side by side");
+    assert_eq!(sessions_of("1.5", &case("")), [], "what the tests took is not all known");
+    for time in ["", "nan", "-1", "1e300", "0", "soon"] {
+        assert_eq!(sessions_of(time, &case("time=\"0\"")), [], "{time}");
+    }
+    let broken = "<testcase classname=\"\" name=\"tests.test_broken\" time=\"0\"><error/></testcase>";
+    assert_eq!(sessions_of("1.5", &(case("time=\"1\"") + broken)), [], "a file that could not be imported");
+    let other = b"<testsuite name=\"a\" time=\"2\"><testcase classname=\"A\" name=\"t\" time=\"1\"/></testsuite>";
+    assert!(gathered(&[("j", other)], &Context::new("/repo")).0.sessions().is_empty(), "not a session of pytest");
+}
+
+#[test]
+fn a_line_states_a_session_measured_from_outside() {
+    let line = br#"{"session": {"tests": 3, "files": 2, "cost_s": 1.75, "wall_s": 1.5, "time": 1}}"#;
+    let (seen, notes) = gathered(&[("l", line)], &Context::new("/repo"));
+    let (time_us, cost_us, wall_us) = (1_000_000, 1_750_000, 1_500_000);
+    let session = Session { whole: true, time_us, tests: 3, files: 2, cost_us, wall_us };
+    assert_eq!((seen.sessions().iter().collect::<Vec<_>>(), notes), (vec![&session], Vec::new()));
+    let refusals = [
+        (r#"{"session": {"tests": 3, "files": 2, "cost_s": 1}}"#, "missing field `wall_s`"),
+        (r#"{"session": {"tests": 3, "files": 2, "cost_s": 1, "wall_s": 1, "wal": 1}}"#, "unknown field `wal`"),
+        (r#"{"session": {"tests": 3, "files": 4, "cost_s": 1, "wall_s": 1}}"#, "3 tests in 4 files"),
+        (r#"{"session": {"tests": 3, "files": 2, "cost_s": 1, "wall_s": 0}}"#, "took 0 s"),
+        (r#"{"session": {"tests": 3, "files": 2, "cost_s": -1, "wall_s": 1}}"#, "-1"),
+        (r#"{"session": {"tests": 1, "files": 1, "cost_s": 1, "wall_s": 1}, "test": "t"}"#, "found both"),
+    ];
+    for (line, problem) in refusals {
+        let message = refused(line.as_bytes());
+        assert!(message.contains(problem), "{line}: {message}");
+    }
+}
 
 #[test]
 fn junit_cases_become_runs_of_known_tests_in_any_order() {
