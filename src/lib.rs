@@ -47,6 +47,7 @@ pub mod candidate;
 pub mod change;
 pub mod choose;
 pub mod cli;
+pub mod clock;
 pub mod diff;
 pub mod error;
 pub mod explain;

@@ -10,6 +10,7 @@ use crate::build::{build, restore};
 use crate::candidate::gather;
 use crate::change::{Change, Mapping};
 use crate::choose::{Terms, choose};
+use crate::clock::Clock;
 use crate::diff;
 use crate::explain::{SELECTIONS_MOST, Subject, explain};
 use crate::id::{FeatureId, FileId, TestId};
@@ -42,6 +43,7 @@ fn open(bytes: &[u8]) {
     let _ = restore(&index);
     if let Ok(sessions) = index.sessions() {
         assert!(sessions.iter().all(Session::is_sound));
+        let _ = Clock::learn(&sessions);
     }
     ask_names(&index);
     for file in (0..index.root().files.saturating_add(BEYOND)).map(FileId) {
