@@ -483,6 +483,12 @@ impl Candidates {
         self.with_files(file_of, setup_us)
     }
 
+    /// Charges `per_test_us` for each test, beside what it costs itself. O(candidates).
+    pub fn charge_tests(mut self, per_test_us: u64) -> Self {
+        self.instance = self.instance.with_overhead(per_test_us);
+        self
+    }
+
     /// Charges `per_file_us` for each file of tests that is opened. O(names of the candidates).
     ///
     /// # Errors
@@ -683,8 +689,12 @@ mod tests {
             let gone = HashSet::from([candidates.tests[0]]);
             let last = candidates.instance.rows_of(1).to_vec();
             let left = candidates.without(&gone).unwrap();
-            assert_eq!((names(index, left.tests), left.instance.costs_us()), (vec!["line".to_owned()], &[5000][..]));
+            assert_eq!(
+                (names(index, left.tests.clone()), left.instance.costs_us()),
+                (vec!["line".to_owned()], &[5000][..])
+            );
             assert_eq!(left.instance.rows_of(0), last);
+            assert_eq!(left.charge_tests(250).instance.costs_us(), [5250]);
         });
     }
 

@@ -11,6 +11,8 @@
 //! nothing: sessions that differ in neither give one equation, which goes to the tests, because a selection of a part of
 //! them pays at least that part. Floats end here: what is charged is whole microseconds, by the same arithmetic everywhere.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::observation::Session;
@@ -37,6 +39,17 @@ pub enum Source {
     /// Nothing.
     #[default]
     Unknown,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Set => "set",
+            Self::Measured => "measured",
+            Self::Junit => "junit",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// What a session costs beside its tests, in microseconds; `None` is unknown.

@@ -56,6 +56,7 @@ pub mod fuzz;
 pub mod history;
 pub mod id;
 pub mod ingest;
+pub mod margin;
 pub mod mmap;
 pub mod model;
 pub mod observation;

@@ -12,8 +12,11 @@ use super::{DiffArgs, ModelArgs};
 use crate::candidate::CandidateError;
 use crate::change::{Change, Mapping};
 use crate::choose::{self, Aim, Choice, ChoiceError, Terms};
+use crate::clock::Clock;
 use crate::diff::Diff;
 use crate::error::Error;
+use crate::margin::Margin;
+use crate::model::{Index, ModelError, Root};
 use crate::optimize::{self, Options};
 use crate::relevance::{Query, Relevance};
 
@@ -30,34 +33,66 @@ pub(super) struct TermsArgs {
     /// Spend what is left of the budget on further tests, the nearest to the change first
     #[arg(long)]
     fill: bool,
-    /// What starting the runner costs in seconds, charged once
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = units::limit)]
-    startup: f64,
-    /// What opening a file of tests costs in seconds (import, collection, fixtures), charged once a file
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = units::limit)]
-    per_file: f64,
+    #[command(flatten)]
+    clock: ClockArgs,
     /// Match paths exactly, never by their ends
     #[arg(long)]
     strict_paths: bool,
 }
 
 impl TermsArgs {
-    /// The terms but for the budget.
-    pub(super) fn terms(&self, aim: Aim) -> Terms {
+    /// The clock by which a model's tests are charged.
+    pub(super) fn clock(&self, model: &Model) -> Result<Clock, Error> {
+        self.clock.clock(model)
+    }
+
+    /// The terms but for the budget, by what is known of the clock.
+    pub(super) fn terms(&self, clock: &Clock, aim: Aim) -> Terms {
         let options = Options {
-            startup_us: units::microseconds_of(self.startup),
+            startup_us: clock.startup_us.unwrap_or(0),
             candidates: self.candidates,
             fill: self.fill,
             workers: self.workers,
             ..Options::default()
         };
-        Terms { options, per_file_us: units::microseconds_of(self.per_file), aim, ..Terms::default() }
+        let (per_file_us, per_test_us) = (clock.per_file_us.unwrap_or(0), clock.per_test_us.unwrap_or(0));
+        Terms { options, per_file_us, per_test_us, aim, ..Terms::default() }
     }
 
     /// How the diff is read.
     pub(super) fn mapping(&self) -> Mapping {
         Mapping { strict_paths: self.strict_paths, whole_test_files: false }
     }
+}
+
+/// What a session costs beside its tests. What is not given is as the model has learned it, and 0 where it has not.
+#[derive(Debug, Args)]
+struct ClockArgs {
+    /// What starting the runner costs in seconds, charged once [default: what the model knows, see `covopt measure`]
+    #[arg(long, value_name = "SECONDS", value_parser = units::limit)]
+    startup: Option<f64>,
+    /// What opening a file of tests costs in seconds (import, collection, fixtures), charged once a file [default: likewise]
+    #[arg(long, value_name = "SECONDS", value_parser = units::limit)]
+    per_file: Option<f64>,
+    /// What the runner spends on a test beside what it reports of it, in seconds [default: likewise]
+    #[arg(long, value_name = "SECONDS", value_parser = units::limit)]
+    per_test: Option<f64>,
+}
+
+impl ClockArgs {
+    /// The clock that the model has learned, or what was given in its place.
+    fn clock(&self, model: &Model) -> Result<Clock, Error> {
+        let sessions = model.index.sessions().map_err(|error| model.error(error))?;
+        let [startup_us, per_file_us, per_test_us] =
+            [self.startup, self.per_file, self.per_test].map(|given| given.map(units::microseconds_of));
+        Ok(Clock::learn(&sessions).set(startup_us, per_file_us, per_test_us))
+    }
+}
+
+/// What the whole suite takes in microseconds, as far as is known without counting its files.
+pub(super) fn suite_us(root: &Root, clock: &Clock) -> u64 {
+    let overhead_us = clock.per_test_us.unwrap_or(0).saturating_mul(root.tests.into());
+    root.total_cost_us.saturating_add(overhead_us).saturating_add(clock.startup_us.unwrap_or(0))
 }
 
 /// Flags of the commands that choose.
@@ -75,6 +110,9 @@ pub(super) struct ChoiceArgs {
     /// How to choose: `greedy`, or `exact` for the best of all choices among few tests
     #[arg(long, value_enum, default_value_t = Strategy::Greedy)]
     pub(super) strategy: Strategy,
+    /// Keep the budget with this probability, 0.5 to below 1, by how known runs vary
+    #[arg(long, value_name = "P", value_parser = units::certainty, requires = "budget", conflicts_with = "confidence")]
+    within: Option<f64>,
     #[command(flatten)]
     pub(super) terms: TermsArgs,
     #[command(flatten)]
@@ -115,18 +153,29 @@ pub(super) struct Chosen {
     pub(super) model: Model,
     pub(super) change: Change,
     pub(super) relevance: Relevance,
+    /// What a session costs beside its tests.
+    pub(super) clock: Clock,
     pub(super) terms: Terms,
     /// What ran before.
     pub(super) ran: RanBefore,
     /// The tree, where there is one to ask.
     pub(super) tree: Option<Tree>,
     pub(super) choice: Choice,
+    /// How many of the chosen tests have a cost that no input states.
+    pub(super) costs_guessed: usize,
 }
 
 impl ChoiceArgs {
     /// The budget in microseconds, if there is one, for a suite of this cost.
     pub(super) fn budget_us(&self, suite_us: u64) -> Option<u64> {
         self.budget.map(|budget| budget.microseconds(suite_us))
+    }
+
+    /// What may be spent on a suite of which the model says `root`, by what is known of the clock.
+    fn terms(&self, root: &Root, clock: &Clock) -> Terms {
+        let terms = self.terms.terms(clock, self.aim()).with_budget(self.budget_us(suite_us(root, clock)));
+        let margin = self.within.map(|probability| Margin::new(probability, root.pace_spread_ppm));
+        Terms { margin, ..terms }
     }
 
     fn aim(&self) -> Aim {
@@ -150,7 +199,8 @@ impl ChoiceArgs {
         let model = open_or_build(place, first, diff, quiet)?;
         let failed = |error| model.error(error);
         let change = Change::read(&model.index, diff, self.terms.mapping()).map_err(failed)?;
-        let mut terms = self.terms.terms(self.aim()).with_budget(self.budget_us(model.index.root().total_cost_us));
+        let clock = self.terms.clock(&model)?;
+        let mut terms = self.terms(model.index.root(), &clock);
         let mut tree = match self.no_tree {
             true => None,
             false => Tree::of(place, &model.index, diff).map_err(failed)?,
@@ -173,6 +223,19 @@ impl ChoiceArgs {
             ChoiceError::Candidates(error) => Error::Candidates(error),
             ChoiceError::Exact(error) => Error::Usage(error.to_string()),
         })?;
-        Ok(Chosen { model, change, relevance, terms, ran, tree, choice })
+        let costs_guessed = costs_guessed(&model.index, &choice).map_err(|error| model.error(error))?;
+        Ok(Chosen { model, change, relevance, clock, terms, ran, tree, choice, costs_guessed })
     }
+}
+
+/// How many of the chosen tests have a cost that no input states.
+fn costs_guessed<D: AsRef<[u8]>>(index: &Index<D>, choice: &Choice) -> Result<usize, ModelError> {
+    let mut guessed = choice.failed_unknown.len();
+    if index.root().tests_with_cost == index.root().tests {
+        return Ok(guessed);
+    }
+    for test in choice.tests() {
+        guessed += usize::from(index.test_record(test)?.runs.iter().all(|run| run.cost_us.is_none()));
+    }
+    Ok(guessed)
 }

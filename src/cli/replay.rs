@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 
-use super::choice::TermsArgs;
+use super::choice::{TermsArgs, suite_us};
 use super::model_source::{Model, Place};
 use super::units::{self, Budget, budget, seconds_of};
 use super::{ModelArgs, Outcome, ReportFormat, SinkArgs, diff_input, sink};
@@ -33,7 +33,7 @@ pub(super) struct ReplayArgs {
     #[arg(short = 't', long = "time", value_name = "SECONDS", value_parser = budget, allow_negative_numbers = true)]
     budgets: Vec<Budget>,
     /// Score what `select --shadow --log` chose at the time, not what would be chosen now
-    #[arg(long, conflicts_with_all = ["budgets", "workers", "candidates", "fill", "startup", "per_file", "strict_paths", "model"])]
+    #[arg(long, conflicts_with_all = ["budgets", "workers", "candidates", "fill", "startup", "per_file", "per_test", "strict_paths", "model"])]
     log: bool,
     #[command(flatten)]
     terms: TermsArgs,
@@ -116,10 +116,11 @@ struct Replaying<'a> {
 impl Replaying<'_> {
     fn report(&self, place: &Place) -> Result<ReplayReport, Error> {
         let model = place.open()?;
-        let labels = self.budgets(model.index.root().total_cost_us);
+        let clock = self.args.terms.clock(&model)?;
+        let labels = self.budgets(suite_us(model.index.root(), &clock));
         let question = Question {
             budgets_us: labels.keys().copied().collect(),
-            terms: self.args.terms.terms(Aim::Most),
+            terms: self.args.terms.terms(&clock, Aim::Most),
             mapping: self.args.terms.mapping(),
         };
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

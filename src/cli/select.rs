@@ -13,9 +13,11 @@ use super::units::seconds_of;
 use super::{EmptyDiff, IdFormat, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
+use crate::margin::{Margin, Spread};
 use crate::optimize::{self, Pick, Verdict};
 use crate::output::{
-    self, ChosenTest, Excluded, LogLine, ModelSource, SelectReport, UnmappedPart, Why, counted, group_digits,
+    self, ChosenTest, ClockReport, Excluded, LogLine, ModelSource, SelectReport, UnmappedPart, Why, Within, counted,
+    group_digits,
 };
 use crate::policy::Status;
 
@@ -111,6 +113,9 @@ impl Report<'_> {
             workers: args.terms.workers,
             budget_s: args.budget_us(0).map(seconds_of),
             cost_s: 0.0,
+            within: None,
+            costs_guessed: 0,
+            clock: ClockReport::default(),
             utility: 0.0,
             upper_bound: 0.0,
             certificate: 1.0,
@@ -138,7 +143,7 @@ impl Report<'_> {
 
     /// The figures, and the line that says what they come to.
     pub(super) fn make(&self) -> (SelectReport, String) {
-        let Chosen { model, change, choice, terms, tree, ran, .. } = self.chosen;
+        let Chosen { model, change, clock, choice, terms, tree, ran, costs_guessed, .. } = self.chosen;
         let selection = &choice.selection;
         let root = model.index.root();
         let mut tests = self.tests();
@@ -168,6 +173,9 @@ impl Report<'_> {
             workers: self.args.terms.workers,
             budget_s: terms.options.budget_us.map(seconds_of),
             cost_s: tests.last().map_or(0.0, |test| test.cumulative_s),
+            within: terms.margin.as_ref().map(|margin| self.within(margin, tests.is_empty())),
+            costs_guessed: if tests.is_empty() { 0 } else { *costs_guessed },
+            clock: ClockReport::from(*clock),
             utility,
             upper_bound: choice.candidates.chance(selection.upper_bound),
             certificate: selection.certificate(),
@@ -191,7 +199,7 @@ impl Report<'_> {
             }),
             dropped: choice.dropped + ran.dropped,
             smallest_useful_s: (status == Status::NothingFits)
-                .then(|| choice.candidates.instance.cheapest_useful_cost_us().map(seconds_of))
+                .then(|| self.smallest_useful_us().map(seconds_of))
                 .flatten(),
             curve: self.has_curve.then(|| output::curve(selection, |utility| choice.candidates.chance(utility))),
             elapsed_ms: 0.0,
@@ -204,6 +212,27 @@ impl Report<'_> {
         };
         let line = self.line(&report, tree.as_ref().map_or(0, |tree| tree.changed_since));
         (report, line)
+    }
+
+    /// How surely the budget is kept, by the choice or by nothing.
+    fn within(&self, margin: &Margin, is_empty: bool) -> Within {
+        let choice = &self.chosen.choice;
+        let (cost_us, spread) = if is_empty { (0, Spread::default()) } else { (choice.cost_us(), choice.spread) };
+        Within {
+            probability: margin.probability,
+            expected_s: seconds_of(cost_us),
+            needed_s: seconds_of(margin.needs_us(cost_us, &spread)),
+            spread_unknown: spread.unknown,
+            pace_known: self.chosen.model.index.root().pace_spread_ppm.is_some(),
+        }
+    }
+
+    /// The smallest budget that selects something, but for how a test varies by itself.
+    fn smallest_useful_us(&self) -> Option<u64> {
+        let Chosen { choice, terms, .. } = self.chosen;
+        let cheapest_us = choice.candidates.instance.cheapest_useful_cost_us()?;
+        let usual_us = cheapest_us.saturating_add(terms.options.startup_us);
+        Some(terms.margin.as_ref().map_or(usual_us, |margin| margin.needs_us(usual_us, &Spread::default())))
     }
 
     fn tests(&self) -> Vec<ChosenTest> {
@@ -220,7 +249,7 @@ impl Report<'_> {
                 cost_s: seconds_of(*cost_us),
                 gain: 0.0,
                 score: 0.0,
-                cumulative_s: seconds_of(choice.startup_us.saturating_add(unknown_us)),
+                cumulative_s: seconds_of(choice.options.startup_us.saturating_add(unknown_us)),
                 cumulative_utility: choice.candidates.chance(choice.excluded_utility),
                 why: Why::FailedBefore,
                 worker: 0,
@@ -309,9 +338,9 @@ impl Report<'_> {
         if !unmapped.is_empty() {
             parts.push(format!("{} unmapped", counted(unmapped.len(), "file")));
         }
-        let root = self.chosen.model.index.root();
-        if report.status == Status::Selected && root.tests_with_cost == 0 {
-            parts.push("costs unknown: no input states any, so the budget is not kept".to_owned());
+        if report.status == Status::Selected {
+            parts.extend(report.within.as_ref().and_then(|within| within.unknown(report.tests.len())));
+            parts.extend(report.guess(self.chosen.model.index.root().tests_with_cost > 0));
         }
         parts.join("; ")
     }

@@ -62,6 +62,12 @@ pub(super) fn confidence(text: &str) -> Result<f64, String> {
     })
 }
 
+/// Reads the probability that a budget is to be kept with.
+pub(super) fn certainty(text: &str) -> Result<f64, String> {
+    let expected = "expected a number from 0.5 to below 1, such as 0.95";
+    text.parse().ok().filter(|certainty| (0.5..1.0).contains(certainty)).ok_or_else(|| expected.to_owned())
+}
+
 /// The threshold of `impacted`: the flag, else what the environment says.
 pub(super) fn threshold(flag: Option<f64>) -> Result<f64, Error> {
     let from_environment = || match super::environment("IMPACTED_THRESHOLD")
@@ -99,6 +105,14 @@ mod tests {
         assert_eq!(["0.95", "95%", "95 %"].map(|text| confidence(text).unwrap()), [0.95; 3]);
         for text in ["0", "1", "100%", "0%", "-0.5", "nan", "inf", "95", "", "%"] {
             assert!(confidence(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn certainties_are_below_one() {
+        assert_eq!((certainty("0.5"), certainty("0.95")), (Ok(0.5), Ok(0.95)));
+        for text in ["1", "0.49", "95", "nan", "-1", "95%", ""] {
+            assert!(certainty(text).is_err(), "{text}");
         }
     }
 

@@ -233,6 +233,12 @@ impl Instance {
         Ok(self)
     }
 
+    /// Adds `each_us` microseconds to what every candidate costs: what a runner spends on any test. O(candidates).
+    pub fn with_overhead(mut self, each_us: u64) -> Self {
+        self.costs_us.iter_mut().for_each(|cost_us| *cost_us = cost_us.saturating_add(each_us));
+        self
+    }
+
     /// Charges a set-up once for each group of which anything is picked, such as a test file.
     ///
     /// `group_of` is one per candidate, a position in `setup_us`, which is in microseconds. O(candidates + groups).

@@ -69,6 +69,18 @@ impl Selection {
         confidence(self.utility, self.reachable)
     }
 
+    /// Keeps the first `picks` picks, which are a selection at a smaller effort; `left_out` are those that came before them
+    /// and are no longer named. O(rows of what is kept).
+    pub fn truncate(&mut self, instance: &Instance, left_out: &[u32], picks: usize) {
+        self.picks.truncate(picks);
+        let mut residuals = Residuals::untouched(instance);
+        let kept = left_out.iter().copied().chain(self.picks.iter().map(|pick| pick.candidate));
+        self.utility = kept.map(|candidate| residuals.pick(instance, candidate)).sum();
+        // Where nothing fits, the bound is that of nothing, and does not know of what was left out.
+        self.upper_bound = self.upper_bound.max(self.utility);
+        self.residuals = residuals.into_inner();
+    }
+
     /// Nothing picked, for there is no time to start a session.
     pub(super) fn nothing_fits(instance: &Instance) -> Self {
         let terms = Terms { budget_us: 0, startup_us: 0, workers: 1 };

@@ -1,5 +1,6 @@
 //! From a selection to bytes: lines, NUL-separated ids, or JSON. The only room that writes test ids.
 
+mod clock;
 mod curve;
 mod explain;
 mod ids;
@@ -8,6 +9,7 @@ mod replay;
 mod report;
 mod table;
 
+pub use clock::{ClockReport, Within};
 pub use curve::{CurvePoint, curve, plot};
 pub use explain::{AnswerReport, ExplainReport, MoreReport, PartReport, ShareReport, WhyReport};
 pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::clock::{ClockReport, Within};
 use super::curve::CurvePoint;
 use super::ids::escape;
 use crate::change::{Change, Reason, Unmapped};
+use crate::clock::Source;
 use crate::diff::Diff;
 use crate::optimize;
 use crate::policy::Status;
@@ -158,9 +160,16 @@ pub struct SelectReport {
     pub budget_s: Option<f64>,
     /// When the last of `tests` is done, start and set-ups included.
     pub cost_s: f64,
+    /// How surely the budget is kept, where that was asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Within>,
+    /// Of how many of `tests` no input states a cost.
+    pub costs_guessed: usize,
+    /// What a session costs beside its tests.
+    pub clock: ClockReport,
     /// The chance that the tests catch the defect, as far as the model knows.
     pub utility: f64,
-    /// No choice within the budget has a greater utility.
+    /// No choice within the budget, or within what a margin leaves of it, has a greater utility.
     pub upper_bound: f64,
     /// `utility / upper_bound`.
     pub certificate: f64,
@@ -223,9 +232,25 @@ impl SelectReport {
             (None, None) => format!("{tests}, {time}"),
             (None, Some(budget_s)) => {
                 let budget = seconds(budget_s);
+                if let Some(within) = &self.within {
+                    return format!("{tests}, {} of {budget}{workers} ({within})", seconds(self.cost_s));
+                }
                 let certificate = self.certificate_words(&budget).map_or(String::new(), |words| format!("; {words}"));
                 format!("{tests}, {} of {budget}{workers}{certificate}", seconds(self.cost_s))
             }
+        }
+    }
+
+    /// What is guessed of the costs, if anything: a clause. `any_known` says whether the model knows the cost of any test.
+    pub fn guess(&self, any_known: bool) -> Option<String> {
+        let not_wall_clock = |budget_s| format!(", so {} is not wall clock", seconds(budget_s));
+        match self.costs_guessed {
+            0 => None,
+            _ if !any_known => {
+                let budget = self.budget_s.map_or(String::new(), not_wall_clock);
+                Some(format!("costs are guessed: no input states any{budget}"))
+            }
+            guessed => Some(format!("costs of {guessed} of {} are guessed", counted(self.tests.len(), "test"))),
         }
     }
 
@@ -267,6 +292,14 @@ impl SelectReport {
         let budget = self.budget_s.map_or(String::new(), |budget_s| format!(" of {}", seconds(budget_s)));
         let workers = if self.workers > 1 { format!(" on {} workers", self.workers) } else { String::new() };
         line("estimated runtime", format!("{}{budget}{workers}", seconds(self.cost_s)));
+        if let Some(within) = &self.within {
+            line("at most", within.to_string());
+        }
+        let clock = match self.clock.source {
+            Source::Unknown => "unknown: only tests are charged; `covopt measure` learns the rest".to_owned(),
+            source => format!("{} ({source})", self.clock),
+        };
+        line("clock", clock);
         if let Some(excluded) = &self.excluded {
             line("excluded", format!("{}, utility {}", counted(excluded.tests, "test"), tenths(excluded.utility)));
             for id in &excluded.unknown {
@@ -400,6 +433,9 @@ mod tests {
             workers: 1,
             budget_s: Some(2.0),
             cost_s: 1.2,
+            within: None,
+            costs_guessed: 0,
+            clock: ClockReport::default(),
             utility: 0.3,
             upper_bound: 0.31,
             certificate: 0.967_7,

@@ -141,7 +141,10 @@ pub fn replay<D: AsRef<[u8]>>(
         outcomes.push(Outcome::of(&choice, budget_us, is_known, &names));
     }
     let first = match candidates.tests.iter().any(|test| known.contains(test)) {
-        true => first_of(candidates.charge_files(index, question.terms.per_file_us)?, question, &known),
+        true => {
+            let charged = candidates.charge_tests(question.terms.per_test_us);
+            first_of(charged.charge_files(index, question.terms.per_file_us)?, question, &known)
+        }
         false if change.regions.is_empty() => First::Unmapped,
         false => First::NoSignal,
     };
@@ -153,7 +156,7 @@ impl Outcome {
         Self {
             budget_us,
             tests: choice.named.len(),
-            cost_us: choice.selection.cost_us(),
+            cost_us: choice.cost_us(),
             caught_at: choice.named.iter().position(|id| failed.contains(id.as_str())).map(|at| at + 1),
             utility: choice.candidates.chance(choice.selection.utility),
             confidence: if is_known { choice.selection.confidence() } else { 0.0 },
@@ -241,17 +244,18 @@ mod tests {
         });
     }
 
-    /// Starting the runner and opening files counts where the first failing test is told, as it does in the budget.
+    /// What a session costs beside its tests counts where the first failing test is told, as it does in the budget.
     #[test]
     fn a_set_up_counts() {
         with_model(|index| {
             let mut question = question(&[3], false);
             question.terms.options.startup_us = 500_000;
             question.terms.per_file_us = 100_000;
+            question.terms.per_test_us = 10_000;
             let found = replayed(index, "a.py", &["t2"], &question);
             // An id without a path is a file of its own.
-            assert_eq!(found.first, Some(First::At { rank: 2, cumulative_us: 3_700_000 }));
-            assert_eq!(found.outcomes[0].cost_us, 1_600_000, "without set-ups both would fit");
+            assert_eq!(found.first, Some(First::At { rank: 2, cumulative_us: 3_720_000 }));
+            assert_eq!(found.outcomes[0].cost_us, 1_610_000, "without set-ups both would fit");
         });
     }
 

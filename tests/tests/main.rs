@@ -8,6 +8,8 @@
 #[cfg(unix)]
 mod ci_recipe;
 mod cli;
+#[cfg(unix)]
+mod clock;
 mod corrupt;
 mod diff_against_diffy;
 #[cfg(unix)]
