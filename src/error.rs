@@ -98,6 +98,14 @@ pub enum Error {
     /// The change is larger than the optimizer takes.
     #[error("{0}")]
     Candidates(CandidateError),
+    /// A command that was to run tests did not.
+    #[error("run {command}: {problem}; run it by hand to see why. The model is as it was")]
+    Runner {
+        /// The command.
+        command: String,
+        /// How it ended, and what was expected.
+        problem: String,
+    },
     /// A test id cannot be printed in the format asked for.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -125,7 +133,7 @@ impl Error {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) | Error::TerminalInput { .. } => exit::USAGE,
+            Error::Usage(_) | Error::TerminalInput { .. } | Error::Runner { .. } => exit::USAGE,
             Error::Ingest(error) if matches!(**error, IngestError::Io { .. }) => exit::NO_INPUT,
             Error::Read { .. }
             | Error::NoModel(_)

@@ -64,11 +64,7 @@ pub(super) struct BuildArgs {
 /// Runs `build`.
 pub(super) fn run(args: &BuildArgs) -> Outcome {
     let place = Place::find(&args.model)?;
-    let root = if args.model.root.is_some() || !place.named {
-        place.root.clone()
-    } else {
-        place.repository.as_ref().map_or_else(|| PathBuf::from("."), |repository| repository.root.clone())
-    };
+    let root = place.tree_root();
     let target = if place.named { place.model.clone() } else { root.join(MODEL_NAME) };
     // Its own name is covopt's to write; any other file may be one that a person meant to be read.
     if target.file_name().is_none_or(|name| name != MODEL_NAME) && holds_something_else(&target) {

@@ -12,6 +12,7 @@ mod id_file;
 mod impacted;
 mod inspect;
 mod last_failed;
+mod measure;
 mod model_source;
 mod replay;
 mod repository;
@@ -56,6 +57,8 @@ enum Command {
     Impacted(impacted::ImpactedArgs),
     /// Make or refresh the model from coverage, reports and JSON, as given or as found
     Build(build::BuildArgs),
+    /// Learn what a session costs beside its tests, from a few small runs of a command
+    Measure(measure::MeasureArgs),
     /// Tell why tests were chosen or not, and what stays at risk
     Explain(explain::ExplainArgs),
     /// Show how a diff is read: files, hunks and the regions they touch
@@ -211,6 +214,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Impacted(args) => impacted::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Measure(args) => measure::run(&args),
         Command::Changes(args) => changes::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Inspect(args) => inspect::run(&args),

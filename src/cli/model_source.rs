@@ -97,6 +97,14 @@ impl Place {
         })
     }
 
+    /// The tree that a runner works in: that of the model, or of whoever names a model that stands elsewhere.
+    pub(super) fn tree_root(&self) -> PathBuf {
+        if self.root_named || !self.named {
+            return self.root.clone();
+        }
+        self.repository.as_ref().map_or_else(|| PathBuf::from("."), |repository| repository.root.clone())
+    }
+
     /// Opens the model.
     pub(super) fn open(&self) -> Result<Model, Error> {
         let mapped = mmap::open(&self.model).map_err(|error| match error {

@@ -1,8 +1,14 @@
-//! The clock: what a session costs beside its tests is learned, charged, and kept as the budget says.
+//! The clock: what a session costs beside its tests is learned, charged, and kept as the budget says. With scripts for
+//! runners, and with the real pytest.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::cli::{Folder, ids, removal};
+use crate::shop::Shop;
 
 /// Three tests of 0.1 s in two files, all of which run line 3 of `a.py`.
 const TESTS: &str = r#"{"test": "tests/test_a.py::test_1", "cost": 0.1, "lines": {"a.py": [3]}}
@@ -142,4 +148,116 @@ fn what_ran_before_is_on_the_clock() {
     let rest = select(&folder, "10", &[&flags[..], &["--within", "0.95", "--exclude", "ran"]].concat());
     assert_eq!(ids(&rest)[..2], ["tests/test_new.py::test_9", "tests/test_b.py::test_3"]);
     assert_eq!((ids(&rest).len(), &rest["cost_s"]), (3, &json!(0.88)), "without 0.11 s: {rest}");
+}
+
+/// A runner that writes down its arguments, an empty line before each session.
+const NOTES_ITS_IDS: &str = r#"echo >> log; for id; do printf '%s\n' "$id" >> log; done; echo noise; exit 1"#;
+
+#[test]
+fn measuring_adds_sessions_and_keeps_the_rest() {
+    let folder = Folder::with_model(TESTS);
+    let before = select(&folder, "10", &["--startup", "0", "--per-file", "0", "--per-test", "0"]);
+    let measured = folder.run(&["measure", "--probes", "3", "--", "/bin/sh", "-c", NOTES_ITS_IDS, "sh"], "");
+    assert_eq!((measured.code, measured.stdout.as_str()), (0, ""), "{}", measured.stderr);
+    assert!(measured.stderr.contains("start-up ") && measured.stderr.contains("(3 probes, "), "{}", measured.stderr);
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    let sessions: Vec<BTreeSet<&str>> =
+        log.split("\n\n").map(|session| session.trim_start().lines().collect()).collect();
+    let one: BTreeSet<&str> = ["tests/test_a.py::test_1"].into();
+    let several = [&one, &["tests/test_b.py::test_3"].into()].into_iter().flatten().copied().collect();
+    let many = [&one, &["tests/test_a.py::test_2[x 'y' $z]"].into()].into_iter().flatten().copied().collect();
+    assert_eq!(sessions, [one.clone(), one, several, many], "one that is not timed, and one of each kind");
+    let after = select(&folder, "10", &[]);
+    assert_eq!(after["clock"]["source"], "measured");
+    assert_eq!((ids(&after), &after["model"]), (ids(&before), &before["model"]));
+    assert_eq!(folder.run(&["verify"], "").code, 0);
+    // A later build that adds to the model keeps the clock.
+    assert_eq!(folder.run(&["build", "--update", "input"], "").code, 0);
+    assert_eq!(select(&folder, "10", &[])["clock"], after["clock"]);
+}
+
+#[test]
+fn a_runner_that_does_not_run_tests_changes_nothing() {
+    let folder = Folder::with_model(TESTS);
+    let model = || fs::read(folder.path().join(".covopt")).unwrap();
+    let before = model();
+    let failures: [(&[&str], &str); 4] = [
+        (&["/bin/sh", "-c", "exit 4"], "exit status: 4"),
+        (&["/bin/sh", "-c", "kill -9 $$"], "signal: 9"),
+        (&["/no/such/runner"], "No such file"),
+        (&["/bin/sh", "-c", "test $# -lt 2 || exit 3", "sh"], "and 1 id more"),
+    ];
+    for (command, problem) in failures {
+        let failed = folder.run(&[&["measure", "--"], command].concat(), "");
+        assert_eq!((failed.code, failed.stdout.as_str()), (64, ""), "{}", failed.stderr);
+        assert!(failed.stderr.contains(problem) && failed.stderr.contains(command[0]), "{}", failed.stderr);
+        assert!(model() == before, "{command:?}");
+    }
+    assert_eq!(folder.run(&["measure"], "").code, 64, "a command is needed");
+    assert_eq!(Folder::new().run(&["measure", "--", "/bin/true"], "").code, 66, "and a model");
+}
+
+/// Defects of the shop and budgets for them: what is edited is read as the change, then put back, so that all tests pass.
+const EDITS: [(&str, &str, &str, f64); 7] = [
+    ("shop/discounts.py", "quantity >= pieces", "quantity > pieces", 1.0),
+    ("shop/discounts.py", "(10, 5),", "(10, 4),", 2.0),
+    ("shop/money.py", "rounding=ROUND_HALF_UP", "rounding=ROUND_HALF_EVEN", 3.0),
+    ("shop/stock.py", "held - min(pieces, held)", "held - pieces", 1.5),
+    ("shop/prices.py", r#""lamp": "standard""#, r#""lamp": "zero""#, 2.5),
+    ("shop/parsing.py", "if position + 1 != len(word)", "if position != len(word)", 0.5),
+    ("shop/stock.py", "pieces > available", "pieces >= available", 4.0),
+];
+
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+/// Prints how far wall clock is from what was expected and from the budget: `cargo test wall_clock -- --nocapture`.
+#[test]
+fn real_selections_keep_the_budget_by_the_wall_clock_that_was_learned() {
+    let shop = Shop::with_model();
+    let junit = json_of(&shop, "git diff | covopt select -t 1 --format json");
+    assert_eq!(junit["clock"]["source"], "junit", "the report of the recording states a session");
+    let measured = shop.sh("covopt measure -- pytest").expect_code(0);
+    println!("{}", measured.stderr.trim_end());
+    println!("budget  expected    wall  wall/expected  wall/budget  tests");
+    let mut ratios = Vec::new();
+    for (file, old, new, budget_s) in EDITS {
+        shop.edit(file, old, new);
+        let answer = json_of(&shop, &format!("git diff | covopt select -t {budget_s} --fill --format json"));
+        shop.sh("git checkout -q .").expect_code(0);
+        assert_eq!(answer["clock"]["source"], "measured");
+        let expected_s = answer["cost_s"].as_f64().unwrap();
+        assert!(expected_s <= budget_s, "{answer}");
+        let selected = ids(&answer);
+        assert!(!selected.is_empty(), "{answer}");
+        fs::write(shop.beside("ids"), selected.join("\0")).unwrap();
+        shop.forget_report();
+        let start = Instant::now();
+        shop.sh("xargs -0 -r pytest < ../ids").expect_code(0);
+        let wall_s = start.elapsed().as_secs_f64();
+        let ran = shop.report().unwrap();
+        assert_eq!(ran.keys().map(String::as_str).collect::<BTreeSet<_>>(), selected.iter().copied().collect());
+        let (of_expected, of_budget) = (wall_s / expected_s, wall_s / budget_s);
+        println!(
+            "{budget_s:>4.1} s  {expected_s:>6.2} s {wall_s:>5.2} s  {of_expected:>13.2}  {of_budget:>11.2}  {:>5}",
+            selected.len()
+        );
+        ratios.push((of_expected, of_budget));
+    }
+    for (name, ratios) in [
+        ("wall/expected", ratios.iter().map(|ratio| ratio.0).collect::<Vec<_>>()),
+        ("wall/budget", ratios.iter().map(|ratio| ratio.1).collect()),
+    ] {
+        let middle = median(ratios.iter().copied());
+        let mad = median(ratios.iter().map(|ratio| (ratio - middle).abs()));
+        println!("{name}: median {middle:.3}, MAD {mad:.3}, N {}", ratios.len());
+    }
+}
+
+fn json_of(shop: &Shop, script: &str) -> Value {
+    serde_json::from_str(&shop.sh(script).expect_code(0).stdout).unwrap()
 }
