@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::model_source::{Model, Place};
 use super::{ModelArgs, Outcome, ReportFormat, sink, units::seconds_of};
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::id::{FeatureId, FileId};
 use crate::model::{Encoding, Kind, ModelError, PostingList};
-use crate::output::{counted, escape, group_digits, seconds};
+use crate::output::{ClockReport, counted, escape, group_digits, seconds};
 
 /// Flags of `inspect`.
 #[derive(Debug, Args)]
@@ -43,6 +44,9 @@ struct InspectReport {
     file_postings: u64,
     runs: u64,
     commits: u32,
+    sessions: usize,
+    clock: ClockReport,
+    pace_spread: Option<f64>,
     suite_s: f64,
     median_cost_s: f64,
     sections: Vec<SectionReport>,
@@ -77,8 +81,9 @@ fn report(model: &Model) -> Result<InspectReport, Error> {
     let index = &model.index;
     let root = index.root();
     let bytes = index.bytes().len() as u64;
+    let sessions = index.sessions().map_err(|error| model.error(error))?;
     let name = |kind: u32| Kind::ALL.iter().find(|&&known| known as u32 == kind).map_or("unknown", |kind| kind.name());
-    let sections = index.preamble().sections.iter();
+    let parts = index.preamble().sections.iter();
     Ok(InspectReport {
         path: model.path.display().to_string(),
         version: index.version(),
@@ -99,9 +104,12 @@ fn report(model: &Model) -> Result<InspectReport, Error> {
         file_postings: root.file_postings,
         runs: root.runs,
         commits: root.commits,
+        sessions: sessions.len(),
+        clock: ClockReport::from(Clock::learn(&sessions)),
+        pace_spread: root.pace_spread_ppm.map(|ppm| f64::from(ppm) / 1e6),
         suite_s: seconds_of(root.total_cost_us),
         median_cost_s: seconds_of(root.median_cost_us),
-        sections: sections
+        sections: parts
             .map(|section| SectionReport { name: name(section.kind), kind: section.kind, bytes: section.extent.length })
             .collect(),
         encodings: encodings(model).map_err(|error| model.error(error))?,
@@ -160,6 +168,16 @@ fn text(report: &InspectReport) -> String {
             count(report.runs),
             counted(report.commits as usize, "commit"),
             counted(report.tests_failed as usize, "test")
+        ),
+    );
+    let pace = report.pace_spread.map_or("unknown".to_owned(), |spread| format!("{:.1} %", spread * 100.0));
+    line(
+        "clock",
+        format!(
+            "{} ({}, {}); spread of the pace {pace}",
+            report.clock,
+            report.clock.source,
+            counted(report.sessions, "session")
         ),
     );
     line(

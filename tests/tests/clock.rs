@@ -150,6 +150,15 @@ fn what_ran_before_is_on_the_clock() {
     assert_eq!((ids(&rest).len(), &rest["cost_s"]), (3, &json!(0.88)), "without 0.11 s: {rest}");
 }
 
+#[test]
+fn the_clock_of_a_model_is_shown() {
+    let folder = Folder::with_model(&format!("{}{SESSIONS}", several_runs()));
+    let shown = folder.run(&["inspect"], "").stdout;
+    assert!(shown.contains("10.0 ms a test (measured, 3 sessions); spread of the pace 17.3 %"), "{shown}");
+    let (_, report) = folder.json(&["inspect"], "");
+    assert_eq!((&report["sessions"], &report["clock"]["startup_s"]), (&json!(3), &json!(0.4)));
+}
+
 /// A runner that writes down its arguments, an empty line before each session.
 const NOTES_ITS_IDS: &str = r#"echo >> log; for id; do printf '%s\n' "$id" >> log; done; echo noise; exit 1"#;
 
