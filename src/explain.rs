@@ -1,8 +1,8 @@
 //! Why these tests, why not another one, and what remains: a choice read back, region by region.
 //!
 //! Nothing is chosen here that anybody runs. Whatever a selection does not say by itself is asked of further selections on
-//! other budgets, [`SELECTIONS_MOST`] with the choice itself: that is the cost of an explanation. Figures are floats, for
-//! people.
+//! other budgets, by the options of the choice, [`SELECTIONS_MOST`] with the choice itself: that is the cost of an
+//! explanation. Figures are floats, for people.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -11,6 +11,7 @@ use crate::candidate::{Candidates, Origin};
 use crate::change::{Change, Source};
 use crate::choose::{Choice, Terms};
 use crate::id::TestId;
+use crate::margin::{Margin, Spread};
 use crate::model::{Index, ModelError};
 use crate::observation::LineRange;
 use crate::optimize::{self, Account, CHANCE_ONE, Instance, Options, Selection};
@@ -154,7 +155,7 @@ pub struct Explanation {
 pub struct Answer {
     /// The test.
     pub test: TestId,
-    /// What it costs in microseconds.
+    /// What it costs in microseconds, as it is charged.
     pub cost_us: u64,
     /// Its rank in the choice, from 1.
     pub rank: Option<usize>,
@@ -186,6 +187,8 @@ pub enum Enters {
         /// Whether that was tried.
         is_verified: bool,
     },
+    /// At none: it ran already and was excluded.
+    Excluded,
     /// At none: beside the others it adds next to nothing.
     Redundant,
     /// At none: it has no signal on the change.
@@ -203,7 +206,7 @@ impl Selections<'_> {
     fn at(&mut self, budget_us: Option<u64>) -> Selection {
         self.count += 1;
         debug_assert!(self.count <= SELECTIONS_MOST);
-        optimize::select(self.instance, &Options { budget_us, ..self.options.clone() })
+        optimize::select(self.instance, &Options { budget_us, last: Vec::new(), ..self.options.clone() })
     }
 }
 
@@ -213,10 +216,11 @@ impl Selections<'_> {
 /// If a part of the model that the change touches is damaged.
 pub fn explain<D: AsRef<[u8]>>(subject: Subject<'_, D>, tests: &[TestId]) -> Result<Explanation, ModelError> {
     let instance = &subject.choice.candidates.instance;
-    let mut selections = Selections { instance, options: &subject.terms.options, count: 1 };
+    let mut selections = Selections { instance, options: &subject.choice.options, count: 1 };
     let (part_of, parts) = parts(subject);
     let map = Map { candidates: &subject.choice.candidates, part_of: &part_of };
     let mut account = Account::new(instance);
+    subject.choice.excluded_candidates().iter().for_each(|&candidate| _ = account.pick(candidate));
     let reason = |pick: &optimize::Pick| {
         let test = subject.test(pick.candidate);
         let shares = map.shares(account.pick(pick.candidate));
@@ -241,13 +245,22 @@ impl<D: AsRef<[u8]>> Subject<'_, D> {
         Likeness { words, name: name > 0.0 || mirror > 0.0 }
     }
 
+    /// The budget in microseconds that picks of this cost need, by what the choice has beside them and what a margin asks.
+    fn budget_us(&self, cost_us: u64) -> u64 {
+        let whole_us = cost_us.saturating_add(self.choice.failed_unknown_us());
+        self.terms.margin.as_ref().map_or(whole_us, |margin| margin.needs_us(whole_us, &self.choice.spread))
+    }
+
     /// What one more second would add, to the budget or, without one, to what the choice takes.
     fn more(&self, selections: &mut Selections<'_>) -> More {
         const SECOND_US: u64 = 1_000_000;
         let before = &self.choice.selection;
-        let spent_us = self.terms.options.budget_us.unwrap_or(before.cost_us());
-        let after = selections.at(Some(spent_us.saturating_add(SECOND_US)));
+        let spent_us = self.choice.options.budget_us.unwrap_or(before.cost_us());
+        let of_second = |margin: &Margin| margin.mean_us(SECOND_US, &Spread::default());
+        let more_us = self.terms.margin.as_ref().map_or(SECOND_US, of_second);
+        let after = selections.at(Some(spent_us.saturating_add(more_us)));
         let mut chosen: Vec<u32> = before.picks.iter().map(|pick| pick.candidate).collect();
+        chosen.extend_from_slice(self.choice.excluded_candidates());
         chosen.sort_unstable();
         let new = after.picks.iter().filter(|pick| chosen.binary_search(&pick.candidate).is_err());
         More {
@@ -396,7 +409,8 @@ fn answers<D: AsRef<[u8]>>(
         let candidates = &subject.choice.candidates;
         u32::try_from(candidates.tests[..candidates.with_signal].binary_search(test).ok()?).ok()
     };
-    let waits = |test: &&TestId| !ranks.contains_key(test) && candidate_of(test).is_some();
+    let excluded = &subject.terms.before.excluded;
+    let waits = |test: &&TestId| !(ranks.contains_key(test) || excluded.contains(test)) && candidate_of(test).is_some();
     let unlimited = tests.iter().any(|test| waits(&test));
     let unlimited = unlimited.then(|| selections.at(None));
     let mut answers = Vec::with_capacity(tests.len());
@@ -404,8 +418,11 @@ fn answers<D: AsRef<[u8]>>(
         let candidate = candidate_of(&test);
         let rank = ranks.get(&test).copied();
         let enters = match (rank, candidate, &unlimited) {
+            (None, ..) if excluded.contains(&test) => Enters::Excluded,
             (None, Some(candidate), Some(unlimited)) => {
-                enters(candidate, unlimited, (tests.len() == 1).then_some(&mut *selections))
+                // A margin depends on what else is chosen: what enters with one is told, not tried.
+                let is_tried = tests.len() == 1 && subject.terms.margin.is_none();
+                enters(subject, candidate, unlimited, is_tried.then_some(&mut *selections))
             }
             (None, ..) => Enters::NoSignal,
             (Some(_), ..) => Enters::Chosen,
@@ -413,11 +430,13 @@ fn answers<D: AsRef<[u8]>>(
         let alone = candidate.map_or_else(Vec::new, |candidate| Account::new(&map.candidates.instance).pick(candidate));
         answers.push(Answer {
             test,
-            cost_us: subject.index.cost_us(test)?,
+            cost_us: subject.index.cost_us(test)?.saturating_add(subject.terms.per_test_us),
             rank,
             alone: subject.choice.candidates.chance(alone.iter().map(|&(_, gain)| gain).sum()),
             adds: match (rank, candidate) {
                 (Some(rank), _) => subject.choice.candidates.chance(picks[rank - 1].gain),
+                // What ran counts already.
+                (None, _) if excluded.contains(&test) => 0.0,
                 (None, Some(candidate)) => subject.choice.candidates.chance(account.gain(candidate)),
                 (None, None) => 0.0,
             },
@@ -432,14 +451,19 @@ fn answers<D: AsRef<[u8]>>(
 }
 
 /// Where a candidate enters, by a selection of all that is worth its time; tried at that budget where one more may be made.
-fn enters(candidate: u32, unlimited: &Selection, selections: Option<&mut Selections<'_>>) -> Enters {
+fn enters<D: AsRef<[u8]>>(
+    subject: Subject<'_, D>,
+    candidate: u32,
+    unlimited: &Selection,
+    selections: Option<&mut Selections<'_>>,
+) -> Enters {
     let of_it = |pick: &&optimize::Pick| pick.candidate == candidate;
-    let Some(budget_us) = unlimited.picks.iter().find(of_it).map(|pick| pick.cumulative_cost_us) else {
+    let Some(cost_us) = unlimited.picks.iter().find(of_it).map(|pick| pick.cumulative_cost_us) else {
         return Enters::Redundant;
     };
     let is_verified =
-        selections.is_some_and(|selections| selections.at(Some(budget_us)).picks.iter().any(|pick| of_it(&pick)));
-    Enters::At { budget_us, is_verified }
+        selections.is_some_and(|selections| selections.at(Some(cost_us)).picks.iter().any(|pick| of_it(&pick)));
+    Enters::At { budget_us: subject.budget_us(cost_us), is_verified }
 }
 
 /// The other chosen tests that would catch the most of what a candidate would, each with that share: on each region both
@@ -507,7 +531,7 @@ mod tests {
     use super::*;
     use crate::build::build;
     use crate::change::Mapping;
-    use crate::choose::choose;
+    use crate::choose::{Before, choose};
     use crate::diff;
     use crate::observation::{Observations, Outcome, Run, Symbol, SymbolKind};
     use crate::optimize::select;
@@ -561,9 +585,19 @@ mod tests {
         let change = Change::read(&index, &diff, Mapping::default()).unwrap();
         let relevance = Relevance::score(&index, &Query::of(&diff, &change)).unwrap();
         let options = Options { budget_us: Some(budget_s * 1_000_000), ..Options::default() };
-        let terms = Terms { options, ..Terms::default() };
-        let choice = choose(&index, &change, &relevance, &terms, &mut |id| Ok(Some(id.to_owned()))).unwrap();
-        let subject = Subject { index: &index, change: &change, relevance: &relevance, terms: &terms, choice: &choice };
+        explained_by(&index, &change, &relevance, Terms { options, ..Terms::default() }, tests, check);
+    }
+
+    fn explained_by(
+        index: &Index<&[u8]>,
+        change: &Change,
+        relevance: &Relevance,
+        terms: Terms,
+        tests: &[&str],
+        check: impl FnOnce(Subject<'_, &[u8]>, Explanation),
+    ) {
+        let choice = choose(index, change, relevance, &terms, &mut |id| Ok(Some(id.to_owned()))).unwrap();
+        let subject = Subject { index, change, relevance, terms: &terms, choice: &choice };
         let tests: Vec<TestId> = tests.iter().map(|id| index.find_test(id).unwrap().unwrap()).collect();
         let explanation = explain(subject, &tests).unwrap();
         assert!(explanation.selections <= SELECTIONS_MOST);
@@ -636,6 +670,52 @@ mod tests {
             let more = found.more.unwrap();
             assert_eq!((more.gain, more.tests.len()), (0.0, 0), "everything is chosen");
         });
+    }
+
+    /// What ran before is in the figures and never told as chosen; what a margin and what nobody knows ask is in the budgets.
+    #[test]
+    fn further_selections_are_made_as_the_choice_was() {
+        let bytes = build(&seen(), None, |_| None);
+        let index = Index::open(&bytes[..]).unwrap();
+        let diff = diff::parse(DIFF.as_bytes()).unwrap();
+        let change = Change::read(&index, &diff, Mapping::default()).unwrap();
+        let relevance = Relevance::score(&index, &Query::of(&diff, &change)).unwrap();
+        let whole = index.find_test("t.py::whole").unwrap().unwrap();
+        let terms = |budget_s: u64, before: Before, margin: Option<Margin>| Terms {
+            options: Options { budget_us: Some(budget_s * 1_000_000), ..Options::default() },
+            per_test_us: 500_000,
+            before,
+            margin,
+            ..Terms::default()
+        };
+        let excluded = || Before { excluded: [whole].into(), ..Before::default() };
+        explained_by(&index, &change, &relevance, terms(0, excluded(), None), &[], |subject, found| {
+            let chance = |utility| subject.choice.candidates.chance(utility);
+            let risk: f64 = found.parts.iter().map(|part| part.risk).sum();
+            assert!(near(risk, 1.0 - chance(subject.choice.excluded_utility)) && risk < 0.9, "{risk}");
+            let more = found.more.unwrap();
+            assert_eq!((more.gain, more.tests.len()), (0.0, 0), "what ran does not come in");
+        });
+        let asked = ["t.py::whole", "t.py::first"];
+        explained_by(&index, &change, &relevance, terms(0, excluded(), None), &asked, |_, found| {
+            assert_eq!((found.answers[0].enters, found.answers[0].cost_us), (Enters::Excluded, 1_500_000));
+            assert!(found.answers[1].adds < found.answers[1].alone, "beside what ran");
+        });
+        let enters = |before: Before, margin| {
+            let mut at = None;
+            explained_by(&index, &change, &relevance, terms(17, before, margin), &["u.py::unrecorded"], |_, found| {
+                at = Some(found.answers[0].enters);
+            });
+            let Some(Enters::At { budget_us, is_verified }) = at else { panic!("{at:?}") };
+            (budget_us, is_verified)
+        };
+        let (usual_us, is_verified) = enters(Before::default(), None);
+        assert!(is_verified);
+        let unknown = Before { failed_unknown: vec!["new".to_owned()], ..Before::default() };
+        let of_unknown_us = index.root().median_cost_us + 500_000;
+        assert_eq!(enters(unknown, None), (usual_us + of_unknown_us, true));
+        let margin = Margin::new(0.95, Some(100_000));
+        assert_eq!(enters(Before::default(), Some(margin)), (margin.needs_us(usual_us, &Spread::default()), false));
     }
 
     #[test]

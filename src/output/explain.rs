@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::ids::escape;
-use super::report::{SelectReport, UnmappedPart, counted, percent_down, seconds};
+use super::report::{SelectReport, UnmappedPart, Why, counted, percent_down, seconds};
 use super::table::table;
 use crate::explain::{Answer, Enters, Explanation, Kind, Likeness, Part, Reason};
 use crate::id::TestId;
@@ -233,17 +233,19 @@ impl ExplainReport {
         }
         let shown = if all { selection.tests.len() } else { TESTS_SHOWN };
         let mut rows = vec![["", "cost", "total", "adds", "for", "likeness", "test"].map(str::to_owned).to_vec()];
+        // What failed and is not known to the model stands before what has a reason.
+        let unknown = selection.tests.len() - self.why.len();
         for (at, test) in selection.tests.iter().enumerate().take(shown) {
-            let why = self.why.get(at);
+            let why = at.checked_sub(unknown).and_then(|at| self.why.get(at));
             rows.push(vec![
                 (at + 1).to_string(),
                 seconds(test.cost_s),
                 seconds(test.cumulative_s),
                 if test.gain > 0.0 { percent(test.gain) } else { "-".to_owned() },
-                if test.gain > 0.0 {
-                    why.map_or_else(String::new, |why| parts(&why.shares))
-                } else {
-                    "only fills".to_owned()
+                match test.why {
+                    _ if test.gain > 0.0 => why.map_or_else(String::new, |why| parts(&why.shares)),
+                    Why::FailedBefore => "failed before".to_owned(),
+                    Why::Change | Why::Background => "only fills".to_owned(),
                 },
                 why.map_or_else(String::new, |why| likeness(&why.likeness)),
                 escape(&test.id).into_owned(),
@@ -367,6 +369,7 @@ impl AnswerReport {
         let (enters, enters_at_us, is_verified) = match answer.enters {
             Enters::Chosen => ("chosen", None, false),
             Enters::At { budget_us, is_verified } => ("at", Some(budget_us), is_verified),
+            Enters::Excluded => ("excluded", None, false),
             Enters::Redundant => ("redundant", None, false),
             Enters::NoSignal => ("no_signal", None, false),
         };
@@ -429,6 +432,7 @@ impl AnswerReport {
                 };
                 format!("no: {runs}, and {words}")
             }
+            (None, "excluded") => "no: it ran already".to_owned(),
             (None, "redundant") => "no: beside the other tests it adds next to nothing, at any budget".to_owned(),
             (None, _) => format!("no, not for {}", seconds(budget_s)),
         }

@@ -165,3 +165,51 @@ fn only_a_wrong_question_is_a_failure() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("no: the tree no longer has it"), "{}", ran.stdout);
 }
+
+/// What failed before is told as that; what ran is no choice, and counts.
+#[test]
+fn what_ran_before_is_told() {
+    let folder = Folder::with_model(RECORDED);
+    folder.write("failed", "tests/test_new.py::test_six\ntests/test_b.py::test_five\n");
+    folder.write("ran", "tests/test_a.py::test_one\n");
+    let args = ["explain", "--no-tree", "-t", "5", "--last-failed", "failed", "--exclude", "ran"];
+    insta::assert_snapshot!(folder.run(&args, change()).stdout, @r"
+    The change: 3 files
+      a  33 %  src/pkg/a.py, line 6  2 tests run it
+      b  33 %  src/pkg/b.py, line 3  1 test runs it
+      c  33 %  docs/notes.md         no test is known
+
+    Chosen: 4 of 5 tests, 4.1 s of 5.0 s; 100 % of what any choice could reach in 5.0 s; recorded model; 2 failed before; 1 test excluded; 1 file unmapped; costs of 1 of 4 tests are guessed
+      If this change broke something a test can see, the chance that one of these fails is 100 %.
+
+           cost  total  adds  for            likeness  test
+      1   1.0 s  1.0 s     -  failed before            tests/test_new.py::test_six
+      2  0.10 s  1.1 s     -  failed before  name      tests/test_b.py::test_five
+      3   2.0 s  3.1 s  33 %  b              name      tests/test_b.py::test_three[x y]
+      4   1.0 s  4.1 s  11 %  a              name      tests/test_a.py::test_two
+
+    Still at risk: 33 %, which no test could catch
+      33 %  c  docs/notes.md  no test could catch it
+
+    Nobody covers:
+      33 %  docs/notes.md  the model does not know it
+
+    One more second would add nothing.
+    ");
+    insta::assert_snapshot!(folder.run(&[&args[..], &["test_one"]].concat(), change()).stdout, @r"
+    The change: 3 files
+      a  33 %  src/pkg/a.py, line 6  2 tests run it
+      b  33 %  src/pkg/b.py, line 3  1 test runs it
+      c  33 %  docs/notes.md         no test is known
+
+    Chosen: 4 of 5 tests, 4.1 s of 5.0 s; 100 % of what any choice could reach in 5.0 s; recorded model; 2 failed before; 1 test excluded; 1 file unmapped; costs of 1 of 4 tests are guessed
+
+    tests/test_a.py::test_one
+      costs       0.50 s
+      chosen      no: it ran already
+      alone       would catch 22 %, for a
+      adds        0 % to what is chosen
+      likeness    name
+      covered by   51 %  tests/test_a.py::test_two
+    ");
+}
