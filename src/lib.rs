@@ -43,6 +43,7 @@
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "tests cast small numbers that they made"))]
 
 pub mod build;
+pub mod calibrate;
 pub mod candidate;
 pub mod change;
 pub mod choose;

@@ -4,6 +4,7 @@
 //! (lines by union, declared signals by maximum, runs and sessions as the greatest distinct few), so that the same observations in
 //! any order, from any number of inputs, make the same model.
 
+use crate::signal::Calibration;
 use crate::words::{self, Word};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -236,6 +237,7 @@ pub struct Observations {
     features: BTreeSet<String>,
     weights: BTreeMap<String, f64>,
     sessions: BTreeSet<Session>,
+    constants: BTreeMap<&'static str, f64>,
 }
 
 impl Observations {
@@ -403,6 +405,26 @@ impl Observations {
         let weight = weight + 0.0; // -0.0 becomes 0.0, so that the greatest of the two has one bit pattern
         let known = self.weights.entry(feature.to_owned()).or_insert(weight);
         *known = known.max(weight);
+    }
+
+    /// States a constant of the signal, one of [`Calibration::NAMES`]; of several values the greatest stays. One that
+    /// no model may hold is none.
+    pub fn constant(&mut self, name: &'static str, value: f64) {
+        if Calibration::of([(name, value)]).0.problem().is_none() {
+            let value = value + 0.0; // -0.0 becomes 0.0, so that the greatest of the two has one bit pattern
+            let known = self.constants.entry(name).or_insert(value);
+            *known = known.max(value);
+        }
+    }
+
+    /// Takes these constants in place of those that are known.
+    pub fn replace_constants(&mut self, constants: &BTreeMap<&'static str, f64>) {
+        self.constants.extend(constants);
+    }
+
+    /// The stated constants, sorted by name.
+    pub fn constants(&self) -> &BTreeMap<&'static str, f64> {
+        &self.constants
     }
 
     /// The declared features, sorted.

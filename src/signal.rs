@@ -117,6 +117,24 @@ impl Calibration {
         Self { words, words_alone, name, mirror, rarity, fellows, variants, failing }
     }
 
+    /// The constants that are stated by name, and for the rest those that are shipped; and which were stated, a bit each.
+    pub fn of(stated: impl IntoIterator<Item = (&'static str, f64)>) -> (Self, u32) {
+        let (mut values, mut bits) = (Self::default().values(), 0);
+        for (name, value) in stated {
+            if let Some(at) = Self::NAMES.iter().position(|&known| known == name) {
+                values[at] = value;
+                bits |= 1 << at;
+            }
+        }
+        (Self::from_values(values), bits)
+    }
+
+    /// The constants that `bits` says were stated, by name.
+    pub fn stated(&self, bits: u32) -> impl Iterator<Item = (&'static str, f64)> {
+        let all = Self::NAMES.into_iter().zip(self.values()).enumerate();
+        all.filter(move |(at, _)| bits >> at & 1 == 1).map(|(_, constant)| constant)
+    }
+
     /// What is wrong with the constants: each is a number of at most a thousand, and the last is not negative.
     pub fn problem(&self) -> Option<&'static str> {
         let in_range = |value: f64| value.is_finite() && value.abs() <= CONSTANT_MOST;

@@ -27,6 +27,7 @@ use crate::model::{
 };
 use crate::observation::{FileFacts, FileKey, LineSet, Observations, TestFacts, TestKey};
 use crate::optimize::Level;
+use crate::signal::Calibration;
 
 pub use restore::restore;
 pub use unapply::{Edited, unapply};
@@ -46,7 +47,9 @@ const RECORD_ALIGNMENT: usize = 16;
 pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Option<Stamp>) -> AlignedVec<64> {
     let order = Order::new(seen);
     let mut lists = Lists::default();
-    let mut root = Root { base: base.map(str::to_owned), ..Root::default() };
+    let stated = seen.constants().iter().map(|(&name, &value)| (name, value));
+    let (calibration, constants_stated) = Calibration::of(stated);
+    let mut root = Root { base: base.map(str::to_owned), calibration, constants_stated, ..Root::default() };
     let (files, records) = file_records(seen, &order, &mut lists, &mut root, stamp);
     let features = feature_entries(seen, &order, &mut lists, &mut root);
     let costs = costs(seen, &order, &mut root);

@@ -29,6 +29,8 @@ pub fn restore<D: AsRef<[u8]>>(index: &Index<D>) -> Result<Observations, ModelEr
     }
     restore_words(index, &tests, &mut seen)?;
     index.sessions()?.into_iter().for_each(|session| seen.session(session));
+    let root = index.root();
+    root.calibration.stated(root.constants_stated).for_each(|(name, value)| seen.constant(name, value));
     Ok(seen)
 }
 

@@ -90,6 +90,7 @@ pub fn update(old: &mut Observations, new: &Observations) -> Tally {
     for feature in new.features() {
         old.feature(feature);
     }
+    old.replace_constants(new.constants());
     for (feature, &weight) in new.weights() {
         old.weight(feature, weight);
     }

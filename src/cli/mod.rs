@@ -3,6 +3,7 @@
 mod base;
 mod before;
 mod build;
+mod calibrate;
 mod changes;
 mod choice;
 mod diff_input;
@@ -16,6 +17,7 @@ mod measure;
 mod model_source;
 mod replay;
 mod repository;
+mod runs;
 mod select;
 mod sink;
 mod tree;
@@ -61,6 +63,8 @@ enum Command {
     Measure(measure::MeasureArgs),
     /// Tell why tests were chosen or not, and what stays at risk
     Explain(explain::ExplainArgs),
+    /// Fit the constants of the signal to past runs
+    Calibrate(calibrate::CalibrateArgs),
     /// Show how a diff is read: files, hunks and the regions they touch
     Changes(changes::ChangesArgs),
     /// Tell how often selections would have missed, on past runs of the suite
@@ -215,6 +219,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Explain(args) => explain::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Measure(args) => measure::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Changes(args) => changes::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Inspect(args) => inspect::run(&args),

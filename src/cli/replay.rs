@@ -1,21 +1,20 @@
 //! `covopt replay`: how often the choice misses, on a team's own past runs.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::choice::{TermsArgs, suite_us};
 use super::model_source::{Model, Place};
+use super::runs::RunsFile;
 use super::units::{self, Budget, budget, seconds_of};
-use super::{ModelArgs, Outcome, ReportFormat, SinkArgs, diff_input, sink};
+use super::{ModelArgs, Outcome, ReportFormat, SinkArgs, sink};
 use crate::candidate::CandidateError;
 use crate::choose::{Aim, ChoiceError};
-use crate::diff;
 use crate::error::Error;
-use crate::ingest::{IngestError, PastChange, PastChoice, PastRun, past_runs};
+use crate::ingest::{PastChoice, PastRun};
 use crate::output::{ModelSource, PastResult, ReplayReport};
 use crate::replay::{self, Question, Replayed, Standing};
 
@@ -49,29 +48,27 @@ pub(super) struct ReplayArgs {
 /// Runs `replay`.
 pub(super) fn run(args: &ReplayArgs) -> Outcome {
     let place = sink::prepare_with_place(&args.output, &args.model, &[&args.runs])?;
-    let at_terminal = || Error::Usage("standard input is a terminal, expected past runs; name their file".to_owned());
-    let (name, bytes) = diff_input::read(&args.runs, at_terminal)?;
-    let input = name.trim_matches('`');
-    let runs = past_runs(input, &bytes)?;
+    let file = RunsFile::read(&args.runs)?;
+    let runs = file.runs()?;
     let report = match args.log {
-        true => logged(input, &runs)?,
-        false => Replaying { args, input, runs: &runs }.report(&place)?,
+        true => logged(&file, &runs)?,
+        false => Replaying { args, file: &file, runs: &runs }.report(&place)?,
     };
     match args.format {
         ReportFormat::Json => sink::write_json(args.output.file(), &report),
-        ReportFormat::Text => sink::write(args.output.file(), report.text(&name).as_bytes()),
+        ReportFormat::Text => sink::write(args.output.file(), report.text(file.name()).as_bytes()),
     }
 }
 
 /// The report on what was chosen at the time.
-fn logged(input: &str, runs: &[PastRun<'_>]) -> Result<ReplayReport, Error> {
+fn logged(file: &RunsFile, runs: &[PastRun<'_>]) -> Result<ReplayReport, Error> {
     let result = |run: &PastRun<'_>| {
         let chosen = run.chosen.as_ref().ok_or_else(|| {
             let reason =
                 "expected a line of `select --shadow --log`, with `ids` and `budget_s`, found none; leave out \
                           --log to choose anew"
                     .to_owned();
-            IngestError::Malformed { input: input.to_owned(), line: run.line, reason }
+            file.malformed(run, reason)
         })?;
         Ok(past_result(run, replay_of_log(run, chosen)))
     };
@@ -109,7 +106,7 @@ fn past_result(run: &PastRun<'_>, replayed: Replayed) -> PastResult {
 struct Replaying<'a> {
     args: &'a ReplayArgs,
     /// What the runs were read from.
-    input: &'a str,
+    file: &'a RunsFile,
     runs: &'a [PastRun<'a>],
 }
 
@@ -152,41 +149,11 @@ impl Replaying<'_> {
     }
 
     fn replay(&self, run: &PastRun<'_>, model: &Model, question: &Question) -> Result<Replayed, Error> {
-        let (name, bytes) = self.patch(run)?;
-        let bytes = diff::decolor(&bytes);
-        let diff = diff::parse(&bytes).map_err(|error| Error::Diff { name, error })?;
-        replay::replay(&model.index, &diff, &run.failed, question).map_err(|error| match error {
-            ChoiceError::Candidates(CandidateError::Model(error)) => model.error(error),
-            error => self.malformed(run, error.to_string()),
+        self.file.with_diff(run, |diff| {
+            replay::replay(&model.index, diff, &run.failed, question).map_err(|error| match error {
+                ChoiceError::Candidates(CandidateError::Model(error)) => model.error(error),
+                error => self.file.malformed(run, error.to_string()),
+            })
         })
-    }
-
-    /// The diff of a run, and what to call it.
-    fn patch<'r>(&self, run: &'r PastRun<'_>) -> Result<(String, Cow<'r, [u8]>), Error> {
-        let path = match &run.change {
-            PastChange::Patch(patch) => {
-                return Ok((format!("`{}`, line {}", self.input, run.line), patch.as_bytes().into()));
-            }
-            PastChange::File(path) => Path::new(path.as_ref()),
-        };
-        // The runs may come from anywhere: they name what lies beside them, and nothing else.
-        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-            let reason = format!(
-                "expected in `diff` a path below the folder of this file, found `{}`; or give the diff itself as `patch`",
-                path.display()
-            );
-            return Err(self.malformed(run, reason));
-        }
-        let beside = self.args.runs.parent().unwrap_or(Path::new(""));
-        let path = beside.join(path);
-        let name = format!("`{}` (line {} of `{}`)", path.display(), run.line, self.input);
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok((name, bytes.into())),
-            Err(error) => Err(Error::Read { path: name, error, remedy: "; paths count from the folder of the runs" }),
-        }
-    }
-
-    fn malformed(&self, run: &PastRun<'_>, reason: String) -> Error {
-        IngestError::Malformed { input: self.input.to_owned(), line: run.line, reason }.into()
     }
 }

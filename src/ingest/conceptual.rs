@@ -1,7 +1,8 @@
 //! The conceptual model: `features`, and `tests` with `cost` and `signal`.
 //!
 //! Optional beside them: `weights`, `{"feature": weight}`; `calibration`, of which `{"scale": s}` multiplies the signals
-//! (1 at most) and anything else is named and not used; and `redundancy`, whose groups become families, in one of the
+//! (1 at most), constants of the signal are taken by their names ([`Calibration::NAMES`]; alone they need no tests, as
+//! `covopt calibrate` writes them), and anything else is named and not used; and `redundancy`, whose groups become families, in one of the
 //! forms `[["a", "b"], ...]`, `{"name": ["a", "b"], ...}`, `[["a", "b", 0.8], ...]` and `{"a": {"b": 0.8}, ...}`. Pairs
 //! more similar than one half are joined, transitively.
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use super::json::{Text, end, failure};
 use super::json_lines::{Pairs, check_signal};
 use super::{Context, Ingest, IngestError, Kind, Note, Summary, cost_us};
+use crate::signal::Calibration;
 
 /// Pairs at most this similar stay apart.
 const SIMILAR: f64 = 0.5;
@@ -42,7 +44,7 @@ pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Inge
     let model = Model::deserialize(&mut json).map_err(|error| failure(input, bytes, 1, &error))?;
     end(input, bytes, &mut json)?;
     let tests = model.tests.map_or_else(Vec::new, |tests| tests.0);
-    if tests.is_empty() {
+    if tests.is_empty() && model.calibration.is_none() {
         return Err(IngestError::Empty { input: input.to_owned() });
     }
     let scale = calibrated(input, model.calibration, into)?;
@@ -85,7 +87,7 @@ fn positive(input: &str, what: &str, value: f64) -> Result<f64, IngestError> {
     Err(IngestError::BadValue { input, what, found, expected: "0 or more" })
 }
 
-/// The factor on all signals.
+/// States the constants of the signal, and gives the factor on all declared signals.
 fn calibrated(
     input: &str,
     calibration: Option<BTreeMap<String, Value>>,
@@ -94,8 +96,19 @@ fn calibrated(
     let mut scale = 1.0;
     let mut unused = Vec::new();
     for (name, value) in calibration.into_iter().flatten() {
-        match value.as_f64() {
-            Some(value) if name == "scale" => scale = positive(input, "`calibration.scale`", value)?,
+        let constant = Calibration::NAMES.into_iter().find(|&constant| constant == name);
+        match (value.as_f64(), constant) {
+            (Some(value), _) if name == "scale" => scale = positive(input, "`calibration.scale`", value)?,
+            (Some(value), Some(constant)) => {
+                if let Some(problem) = Calibration::of([(constant, value)]).0.problem() {
+                    return Err(IngestError::Malformed {
+                        input: input.to_owned(),
+                        line: 1,
+                        reason: format!("`calibration.{constant}` is {value}: {problem}"),
+                    });
+                }
+                into.seen.constant(constant, value);
+            }
             _ => unused.push(format!("calibration.{name}")),
         }
     }

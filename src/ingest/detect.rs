@@ -149,7 +149,7 @@ fn json_kind(text: &[u8]) -> Result<Kind, String> {
         && (has("meta", Start::Object) || has("totals", Start::Object) || keys.len() == 1)
     {
         Ok(Kind::CoverageJson)
-    } else if has("features", Start::Array) || has("tests", Start::Object) {
+    } else if has("features", Start::Array) || has("tests", Start::Object) || has("calibration", Start::Object) {
         Ok(Kind::Conceptual)
     } else if has("meta", Start::Object) && !is_whole {
         Ok(Kind::CoverageJson)
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn content_decides() {
-        let cases: [(&[u8], Kind); 17] = [
+        let cases: [(&[u8], Kind); 18] = [
             (b"SQLite format 3\0....", Kind::CoverageDb),
             (b"{\"meta\": {\"format\": 3}, \"files\": {\"a.py\": {", Kind::CoverageJson),
             (b"{\"files\": {\"a.py\": {}}, \"totals\": {}}", Kind::CoverageJson),
@@ -246,6 +246,7 @@ mod tests {
             (b"{\"_type\": \"ptag\", \"name\": \"x\"}\n", Kind::Ctags),
             (b"{\"tests\": {\"a\": {\"cost\": 1}}}", Kind::Conceptual),
             (b"{\"features\": [\"a\"]", Kind::Conceptual),
+            (b"{\"calibration\": {\"words\": 5.0}}", Kind::Conceptual),
             (b"{\"cost\": 1.0, \"test\": \"a\"}", Kind::JsonLines),
             (b"{\"lines\": {\"a\": [", Kind::JsonLines),
             (b"{\"test\": \"a\"}", Kind::JsonLines),

@@ -53,6 +53,8 @@ pub struct Root {
     /// Standard deviation of how much slower or faster than the costs whole sessions were, in parts per million; `None`
     /// where fewer than two are known.
     pub pace_spread_ppm: Option<u32>,
+    /// Which constants of the signal some input stated, a bit each, the first the lowest; the others are as shipped.
+    pub constants_stated: u32,
     /// The constants of the signal.
     pub calibration: Calibration,
 }
@@ -87,6 +89,7 @@ mod tests {
         assert_eq!(offset_of!(ArchivedRoot, word_total), 128);
         assert_eq!(offset_of!(ArchivedRoot, tests_with_text), 136);
         assert_eq!(offset_of!(ArchivedRoot, pace_spread_ppm), 140);
+        assert_eq!(offset_of!(ArchivedRoot, constants_stated), 148);
         assert_eq!(offset_of!(ArchivedRoot, calibration), 152);
         assert_eq!(offset_of!(ArchivedCalibration, words), 0);
         assert_eq!(offset_of!(ArchivedCalibration, failing), 56);

@@ -16,3 +16,4 @@ pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null
 pub use log::LogLine;
 pub use replay::{AtBudget, Miss, PastResult, ReplayReport, RunAtBudget, RunResult};
 pub use report::{ChosenTest, Excluded, ModelSource, SelectReport, UnmappedPart, Why, counted, group_digits, seconds};
+pub(crate) use table::table;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Rows of cells as lines, indented by two. `sides` has a `<` for each column whose cells begin together, and a `>` for
 /// each whose cells end together.
-pub(super) fn table(sides: &str, rows: &[Vec<String>]) -> String {
+pub(crate) fn table(sides: &str, rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };

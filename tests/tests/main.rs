@@ -5,6 +5,7 @@
     reason = "a test whose set-up fails has failed; it casts small numbers that it made"
 )]
 
+mod calibrate;
 #[cfg(unix)]
 mod ci_recipe;
 mod cli;

@@ -10,6 +10,7 @@ use covopt::id::{FeatureId, FileId, TestId, path_in_test_id};
 use covopt::model::{Index, PathMatch, Posting, PostingList, Stamp, quantize_count};
 use covopt::observation::{FileFacts, LineRange, LineSet, Observations, Outcome, Run, Session, Symbol, SymbolKind};
 use covopt::optimize::Level;
+use covopt::signal::Calibration;
 use proptest::prelude::*;
 
 type Bytes = rkyv::util::AlignedVec<64>;
@@ -209,6 +210,7 @@ fn check_features(seen: &Observations, index: &Index<&[u8]>) {
 /// One thing that an input says.
 #[derive(Clone, Debug)]
 enum Said {
+    Constant(usize, f64),
     Covered(usize, usize, LineSet),
     Ran(usize, Run),
     Signal(usize, usize, f64),
@@ -273,6 +275,7 @@ fn said() -> impl Strategy<Value = Said> {
         4 => (test.clone(), run).prop_map(|(test, run)| Said::Ran(test, run)),
         2 => (test.clone(), feature.clone(), number.clone()).prop_map(|(test, at, signal)| Said::Signal(test, at, signal)),
         1 => (feature.clone(), number).prop_map(|(at, weight)| Said::Weight(at, weight)),
+        1 => (0..Calibration::NAMES.len(), -2.0..9.0f64).prop_map(|(at, value)| Said::Constant(at, value)),
         1 => feature.prop_map(Said::Feature),
         1 => (file.clone(), set()).prop_map(|(file, lines)| Said::Imported(file, lines)),
         2 => (file, symbol).prop_map(|(file, symbol)| Said::Symbol(file, symbol)),
@@ -298,6 +301,7 @@ fn hear(seen: &mut Observations, said: &Said) {
             seen.signal(test, FEATURES[*feature], *signal);
         }
         Said::Weight(feature, weight) => seen.weight(FEATURES[*feature], *weight),
+        Said::Constant(at, value) => seen.constant(Calibration::NAMES[*at], *value),
         Said::Feature(feature) => seen.feature(FEATURES[*feature]),
         Said::Imported(file, lines) => {
             let file = seen.file(PATHS[*file]);
