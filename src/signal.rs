@@ -93,9 +93,9 @@ impl Default for Calibration {
             words_alone: 7.7,
             name: 1.6,
             mirror: 0.9,
-            rarity: 1.2,
-            fellows: -0.4,
-            variants: -0.5,
+            rarity: 0.6,
+            fellows: -0.1,
+            variants: -0.3,
             failing: 1.0,
         }
     }
