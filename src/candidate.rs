@@ -1,15 +1,14 @@
 //! From a change vector and the model's posting lists to candidates: the tests with a signal on what changed, their
 //! rows and costs, as the optimizer takes them. And, for what is left of a budget, the tests nearest to the change.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::change::{Change, Source};
 use crate::id::{FileId, TestId, file_of_id};
 use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
-use crate::optimize::{
-    CHANCE_ONE, COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights,
-};
+use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights};
 use crate::relevance::Relevance;
 use crate::signal::{self, Evidence};
 use crate::trace::{self, Trace};
@@ -280,14 +279,14 @@ impl Gathering {
         }
         let mut starts = vec![0];
         let mut rows: Vec<Row> = Vec::with_capacity(self.signals.len());
-        let mut survivals = vec![1.0; self.weights.len()];
-        for (signals, factor) in of_tests {
+        let mut shared = SharedSignals { signals: vec![0.0; self.weights.len()], of_families: Vec::new() };
+        for ((signals, factor), &family) in of_tests.zip(&families) {
             rows.extend(signals.iter().map(|&(_, region, worth)| {
                 let level = match worth {
                     Worth::Level(level) => level,
-                    shared => {
-                        let level = calibration.share(shared.weighed(factor), totals[region as usize]);
-                        survivals[region as usize] *= level.survival() as f64 / CHANCE_ONE as f64;
+                    worth => {
+                        let level = calibration.share(worth.weighed(factor), totals[region as usize]);
+                        shared.add(region, family, level);
                         level
                     }
                 };
@@ -298,8 +297,9 @@ impl Gathering {
         let total: f64 = self.weights.iter().sum();
         self.weights.iter_mut().for_each(|weight| *weight /= if total > 0.0 { total } else { 1.0 });
         // What the tests of a region share is all that a fault fails: together they are to be certain.
-        let in_full = |(weight, &left): (&f64, &f64)| if left < 1.0 { weight / (1.0 - left) } else { *weight };
-        let weights: Vec<f64> = self.weights.iter().zip(&survivals).map(in_full).collect();
+        let reaches = shared.reaches();
+        let in_full = |(weight, &reach): (&f64, &f64)| if reach > 0.0 { weight / reach } else { *weight };
+        let weights: Vec<f64> = self.weights.iter().zip(&reaches).map(in_full).collect();
         let scale = weights.iter().sum();
         let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
         let instance = Instance::new(fixed_weights(&weights), costs, starts, rows)?.with_families(families.clone())?;
@@ -314,6 +314,34 @@ impl Gathering {
             families,
             files: None,
         })
+    }
+}
+
+/// What the tests that share a region say about it together.
+struct SharedSignals {
+    /// The signals of tests without a family, by region.
+    signals: Vec<f64>,
+    /// Those of the others.
+    of_families: Vec<(u32, u32, Reverse<Level>)>,
+}
+
+impl SharedSignals {
+    fn add(&mut self, region: u32, family: u32, level: Level) {
+        match family {
+            NO_FAMILY => self.signals[region as usize] += level.signal(),
+            family => self.of_families.push((region, family, Reverse(level))),
+        }
+    }
+
+    /// The chance that all of them together catch what is broken in each region; 0 where none shares it. In a family each
+    /// further signal counts half, as in the objective.
+    fn reaches(mut self) -> Vec<f64> {
+        self.of_families.sort_unstable();
+        for family in self.of_families.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let ranked = family.iter().rev().fold(0.0, |further, (.., Reverse(level))| level.signal() + further / 2.0);
+            self.signals[family[0].0 as usize] += ranked;
+        }
+        self.signals.into_iter().map(|signal| -libm::expm1(-signal)).collect()
     }
 }
 
