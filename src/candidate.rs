@@ -396,7 +396,7 @@ fn position(rows: usize) -> u32 {
 }
 
 /// What fixed point cannot tell from nothing.
-const LAST_BITS: f64 = 1e-8;
+const LAST_BITS: f64 = 1e-5;
 
 impl Candidates {
     /// The chance that a utility, a gain or a bound of the instance stands for, 0 to 1; for printing, never for deciding.

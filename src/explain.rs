@@ -272,7 +272,7 @@ impl<D: AsRef<[u8]>> Subject<'_, D> {
 }
 
 /// A risk that fixed point cannot tell from none.
-const LAST_BITS: f64 = 1e-8;
+const LAST_BITS: f64 = 1e-5;
 
 /// Regions of the instance as parts of the change.
 struct Map<'a> {
