@@ -2,8 +2,8 @@
 //!
 //! The query is the diff's own text with the names of the changed symbols and files. A test's score is the sum over the
 //! words of the query of idf x weight x damped count (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
-//! and Beyond", 2009), with the counts that the model holds and the statistics of its lists. Sums run in the order of the
-//! words' hashes, so that the same question has the same answer on any machine.
+//! and Beyond", 2009), with the counts that the model holds and the statistics of its lists. Sums run in a fixed
+//! order of the words, so that the same question has the same answer on any machine.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,8 @@ pub struct Relevance {
 }
 
 impl Relevance {
-    /// Scores every test that has a word of the query. O(postings of the query's words).
+    /// Scores every test that has a word of the query; of a long query the [`WORDS_MOST`] that can add the most are asked.
+    /// O(postings of these words).
     ///
     /// # Errors
     /// If a bucket or a list on the way is damaged.
@@ -114,10 +115,7 @@ impl Relevance {
         let mean = (root.word_total as f64 / tests.max(1.0)).max(1.0);
         let counts: [f64; 256] = std::array::from_fn(|byte| dequantize_count(u8::try_from(byte).unwrap_or(u8::MAX)));
         let mut lengths = index.word_counts()?.reader();
-        for &(word, weight) in &query.words {
-            let Some(list) = index.word(word)? else { continue };
-            let idf = rarity(tests, Some(list));
-            let gain = idf * libm::log1p(weight) * (K1 + 1.0);
+        for (gain, list) in asked(index, query)? {
             let mut failed = Ok(());
             list.for_each(|posting| {
                 let count = counts[usize::from(posting.signal)];
@@ -178,6 +176,26 @@ impl Relevance {
     }
 }
 
+/// How many words of a change are asked. The frequent ones are the first to be left out: they cost most, for many tests have
+/// them, and say least. Bounds on the scores (MaxScore) leave out next to nothing here, for of some hundred words the best test
+/// has a few, so that all others together always could add more.
+const WORDS_MOST: usize = 64;
+
+/// The words of a query that the model has, by how much each can add at most, the greatest first: what it adds, and its
+/// tests.
+fn asked<'a, D: AsRef<[u8]>>(index: &'a Index<D>, query: &Query) -> Result<Vec<(f64, PostingList<'a>)>, ModelError> {
+    let tests = f64::from(index.root().tests);
+    let mut asked = Vec::with_capacity(query.words.len());
+    for &(word, weight) in &query.words {
+        if let Some(list) = index.word(word)? {
+            asked.push((rarity(tests, Some(list)) * libm::log1p(weight) * (K1 + 1.0), word, list));
+        }
+    }
+    asked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    asked.truncate(WORDS_MOST);
+    Ok(asked.into_iter().map(|(gain, _, list)| (gain, list)).collect())
+}
+
 /// BM25's idf of a word: of `tests`, these have it.
 fn rarity(tests: f64, list: Option<PostingList<'_>>) -> f64 {
     let holders = f64::from(list.map_or(0, |list| list.count()));
@@ -220,6 +238,31 @@ impl<T: Copy + Default + PartialEq> Paged<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::build;
+    use crate::observation::Observations;
+
+    #[test]
+    fn of_a_long_query_the_words_of_many_tests_are_left_out() {
+        let mut seen = Observations::default();
+        let word =
+            |at: usize| format!("word{}{}", char::from(b'a' + (at / 26) as u8), char::from(b'a' + (at % 26) as u8));
+        for at in 0..WORDS_MOST + 6 {
+            let test = seen.test(&format!("t::{at}"));
+            seen.text(test, &format!("{} everywhere", word(at)));
+        }
+        let bytes = build(&seen, None, |_| None);
+        let index = Index::open(&bytes[..]).unwrap();
+        let ask = |rare: usize| {
+            let mut words = BTreeMap::new();
+            (0..rare).for_each(|at| each(&mut words, &word(at), 1.0));
+            each(&mut words, "everywhere", 5.0);
+            let query = Query { words: words.into_iter().collect(), ..Query::default() };
+            let holders = asked(&index, &query).unwrap().into_iter().map(|(_, list)| list.count() as usize);
+            holders.collect::<Vec<_>>()
+        };
+        assert_eq!(ask(2), [1, 1, WORDS_MOST + 6], "a short query is asked whole, what adds most first");
+        assert_eq!(ask(WORDS_MOST + 6), [1; WORDS_MOST]);
+    }
 
     #[test]
     fn pages_hold_what_was_put_into_them() {
