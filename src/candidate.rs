@@ -31,9 +31,9 @@ pub enum CandidateError {
     },
 }
 
-/// The most signals that are gathered: a gigabyte and a half of them. A hundred times what the hub of a suite of a million
+/// The most signals that are gathered: a gigabyte and a half of them. Thirty times what the hub of a suite of a million
 /// tests has, and a few bytes of a crafted model may claim as many for each line.
-const SIGNALS_MOST: usize = 1 << 27;
+const SIGNALS_MOST: usize = 1 << 26;
 
 /// The candidates of a change, ascending by test, and then those that are none: tests without a signal, to fill with.
 #[derive(Clone, Debug)]
@@ -152,11 +152,11 @@ fn signals<D: AsRef<[u8]>>(
     }
     let unmapped = change.unmapped_weight();
     if unmapped > 0.0 {
-        gathering.alone(relevance.tests())?;
+        gathering.alone(relevance.nearest(UNMAPPED_MOST).into_iter())?;
         gathering.close(unmapped, Origin::Unmapped);
     }
     let unrecorded = (1.0 - unmapped) * share_unrecorded(index);
-    if unrecorded > 0.0 {
+    if !change.is_empty() && unrecorded > 0.0 {
         gathering.alone(unrecorded_tests(index, relevance)?.into_iter())?;
         gathering.close(unrecorded, Origin::Unrecorded);
     }
@@ -171,6 +171,10 @@ fn share_unrecorded<D: AsRef<[u8]>>(index: &Index<D>) -> f64 {
         recorded => f64::from(root.tests.saturating_sub(recorded)) / f64::from(root.tests),
     }
 }
+
+/// How many tests speak for what no region knows: the ones with the most words in common. A frequent word alone makes
+/// no candidate of half of a large suite.
+const UNMAPPED_MOST: usize = 1 << 14;
 
 /// How many tests are looked at for those that were not recorded: the ones with the most words in common.
 const UNRECORDED_MOST: usize = 1024;
@@ -527,7 +531,12 @@ impl Candidates {
         for &test in &self.tests {
             let id = index.test_name(test)?;
             let next = position(numbers.len());
-            file_of.push(*numbers.entry(file_of_id(&id).to_owned()).or_insert(next));
+            let file = file_of_id(&id);
+            let number = match numbers.get(file) {
+                Some(&number) => number,
+                None => *numbers.entry(file.to_owned()).or_insert(next),
+            };
+            file_of.push(number);
         }
         let setup_us = vec![per_file_us; numbers.len()];
         self.with_files(file_of, setup_us)

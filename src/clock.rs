@@ -66,6 +66,11 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// Whether all that is known is that nothing costs anything: no runner does so.
+    pub fn is_nothing(&self) -> bool {
+        [self.startup_us, self.per_file_us, self.per_test_us].into_iter().flatten().all(|cost_us| cost_us == 0)
+    }
+
     /// Learns from sessions, whatever their order: from those measured from outside, where there are any. O(sessions).
     pub fn learn(sessions: &[Session]) -> Self {
         let any_whole = sessions.iter().any(|session| session.whole);
@@ -150,7 +155,7 @@ fn fit(rows: &[Row], known: &[usize]) -> [f64; 3] {
         active.iter().zip(normal.solution()).for_each(|(&unknown, value)| values[unknown] = value);
         let error =
             |row: &Row| row.gap - row.columns.iter().zip(values).map(|(column, value)| column * value).sum::<f64>();
-        let squares: f64 = rows.iter().map(|row| error(row).powi(2)).sum();
+        let squares: f64 = rows.iter().map(&error).map(|error| error * error).sum();
         if values.iter().all(|&value| value >= 0.0) && squares < best.1 {
             best = (values, squares);
         }

@@ -8,6 +8,7 @@ use crate::diff::DiffError;
 use crate::ingest::IngestError;
 use crate::mmap::OpenError;
 use crate::model::ModelError;
+use crate::optimize::ExactError;
 use crate::output::IdError;
 
 /// The exit codes of `covopt`; they are stable.
@@ -98,6 +99,9 @@ pub enum Error {
     /// The change is larger than the optimizer takes.
     #[error("{0}")]
     Candidates(CandidateError),
+    /// The best of all choices was not searched for, or not found.
+    #[error(transparent)]
+    Exact(#[from] ExactError),
     /// A command that was to run tests did not.
     #[error("run {command}: {problem}; run it by hand to see why. The model is as it was")]
     Runner {
@@ -133,7 +137,7 @@ impl Error {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) | Error::TerminalInput { .. } | Error::Runner { .. } => exit::USAGE,
+            Error::Usage(_) | Error::TerminalInput { .. } | Error::Exact(_) | Error::Runner { .. } => exit::USAGE,
             Error::Ingest(error) if matches!(**error, IngestError::Io { .. }) => exit::NO_INPUT,
             Error::Read { .. }
             | Error::NoModel(_)

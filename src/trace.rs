@@ -32,14 +32,27 @@ pub(crate) struct Trace {
     pub(crate) fellows: u32,
 }
 
-/// The traces of `candidates`, which ascend, in their order. O(postings of the changed functions).
+/// How many postings of the changed functions are looked at. Beyond that the functions are so long, or run by so many, that
+/// looking costs more than it tells: no candidate has a trace.
+const POSTINGS_MOST: u64 = 1 << 22;
+
+/// The traces of `candidates`, which ascend, in their order. O(postings of the changed functions), at most
+/// [`POSTINGS_MOST`].
 pub(crate) fn traces<D: AsRef<[u8]>>(
     views: &mut Views<'_, D>,
     change: &Change,
     candidates: &[TestId],
 ) -> Result<Vec<Trace>, ModelError> {
+    let blocks = blocks_of_functions(views, change)?;
+    let mut postings = 0;
+    for &(file, block) in blocks.keys() {
+        postings += u64::from(views.file(file)?.block(block)?.count());
+    }
+    if postings > POSTINGS_MOST {
+        return Ok(vec![Trace::default(); candidates.len()]);
+    }
     let mut ways = vec![Way::default(); candidates.len()];
-    for ((file, block), lines) in blocks_of_functions(views, change)? {
+    for ((file, block), lines) in blocks {
         let there = positions(views, (file, block), candidates)?;
         let key = xxh3_64_with_seed(&block.to_le_bytes(), file.0.into());
         let rarity = libm::log(candidates.len() as f64 / there.len().max(1) as f64);
@@ -84,10 +97,13 @@ fn positions<D: AsRef<[u8]>>(
     let mut there = Vec::new();
     let mut from = 0;
     views.file(file)?.block(block)?.for_each(|posting| {
-        // Both ascend, so what is passed is never looked at again.
-        from += candidates[from..].partition_point(|&test| test < posting.test);
+        // Both ascend, so what is passed is never looked at again; mostly the next of one is the next of the other.
+        if candidates.get(from).is_some_and(|&test| test < posting.test) {
+            from += candidates[from..].partition_point(|&test| test < posting.test);
+        }
         if candidates.get(from) == Some(&posting.test) {
             there.push(from);
+            from += 1;
         }
     })?;
     Ok(there)

@@ -90,13 +90,21 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         // What the inputs do not state the older model may.
         ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
     }
-    let base = base(args.base.as_deref(), &root, place.repository.as_ref(), &ingested, &HashSet::new())?;
+    let mut base = base(args.base.as_deref(), &root, place.repository.as_ref(), &ingested, &HashSet::new())?;
+    let adds_coverage = ingested.observations.tests().iter().any(|test| test.recorded);
     let Ingested { observations, inputs, mut notes, said, .. } = ingested;
     notes.extend(said.iter().map(ToString::to_string));
-    notes.extend(base.note);
     let is_first = !place.named && !target.exists();
     let repository = place.repository.clone();
     let old = Place { model: target.clone(), ..place }.open();
+    if let Ok(old) = &old {
+        if args.update && args.base.is_none() && !adds_coverage {
+            // What is recorded is as old as it was, whatever joins it.
+            base = Base { commit: old.index.root().base.clone(), note: None };
+        }
+        notes.extend(lost(args, old, &observations)?);
+    }
+    notes.extend(base.note);
     let (observations, tally) = join(args, old, observations)?;
     if args.update {
         notes.extend(without_cost(&observations).map(|note| note.to_string()));
@@ -170,6 +178,22 @@ fn join(args: &BuildArgs, old: Result<Model, Error>, new: Observations) -> Resul
     let names: Vec<String> = names.collect::<Result<_, _>>().unwrap_or_default();
     let tally = build::compare(names.iter().map(String::as_str), &new);
     Ok((new, tally))
+}
+
+/// What was learned of the older model by other commands and is not in its inputs: replacing the model leaves it out.
+fn lost(args: &BuildArgs, old: &Model, new: &Observations) -> Result<Option<String>, Error> {
+    let root = old.index.root();
+    let measured = old.index.sessions().map_err(|error| old.error(error))?.iter().any(|session| session.whole);
+    let measured = measured && !new.sessions().iter().any(|session| session.whole);
+    let calibrated = root.constants_stated != 0 && new.constants().is_empty();
+    let what = match (measured, calibrated) {
+        _ if args.update => return Ok(None),
+        (false, false) => return Ok(None),
+        (true, false) => "the clock that `covopt measure` learned is",
+        (false, true) => "the constants that `covopt calibrate` fitted are",
+        (true, true) => "the clock that `covopt measure` learned and the constants that `covopt calibrate` fitted are",
+    };
+    Ok(Some(format!("{what} not in the new model; --update keeps what a model holds")))
 }
 
 /// What the new observations hold too little of, and how much of it the old model holds.

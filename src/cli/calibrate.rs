@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::output::{counted, table};
 use crate::signal::Calibration;
 
-/// Fewer changes than this are not enough to say what a fit is worth.
+/// Fewer changes than this are not enough to fit anything, or to say what a fit is worth.
 const CHANGES_LEAST: usize = 20;
 
 /// Into how many groups the changes of one history are dealt.
@@ -93,7 +93,10 @@ pub(super) fn run(args: &CalibrateArgs) -> Outcome {
         }
     }
     let before = before.unwrap_or_default();
-    let fit = calibrate::fit(&before, &dealt(groups));
+    let mut fit = calibrate::fit(&before, &dealt(groups));
+    if fit.occasions < CHANGES_LEAST {
+        (fit.calibration, fit.log_likelihood[1], fit.held_out) = (before, fit.log_likelihood[0], Vec::new());
+    }
     let report = CalibrateReport::new(before, fit, passed_over);
     match args.format {
         ReportFormat::Json => sink::write_json(args.output.file(), &report),
@@ -180,7 +183,9 @@ impl CalibrateReport {
             self.log_likelihood_before, self.log_likelihood
         ));
         if self.held_out.is_empty() {
-            text.push_str("Too few changes to say what the fit is worth on others.\n");
+            text.push_str(&format!(
+                "Too few changes to learn from: at least {CHANGES_LEAST}; the constants stay as they are.\n"
+            ));
             return text;
         }
         text.push_str("\nOn changes that the fit did not see:\n");

@@ -221,7 +221,7 @@ impl ChoiceArgs {
         let choice = chosen.map_err(|error| match error {
             ChoiceError::Candidates(CandidateError::Model(error)) => model.error(error),
             ChoiceError::Candidates(error) => Error::Candidates(error),
-            ChoiceError::Exact(error) => Error::Usage(error.to_string()),
+            ChoiceError::Exact(error) => Error::Exact(error),
         })?;
         let costs_guessed = costs_guessed(&model.index, &choice).map_err(|error| model.error(error))?;
         Ok(Chosen { model, change, relevance, clock, terms, ran, tree, choice, costs_guessed })

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
@@ -28,6 +28,8 @@ const PROBE_COST_US: u64 = 500_000;
 const FILES_MOST: usize = 8;
 /// Tests in a probe of many tests, at most.
 const TESTS_MOST: usize = 200;
+/// An id that no suite has.
+const UNKNOWN_ID: &str = "covopt_no_such_test.py::test_that_is_not_there";
 /// The code of a runner whose tests failed; any other than this and 0 says that it did not run them.
 const TESTS_FAILED: i32 = 1;
 
@@ -63,16 +65,23 @@ pub(super) fn run(args: &MeasureArgs) -> Outcome {
         )));
     };
     let runner = Runner::new(&args.command, place.tree_root())?;
+    runner.must_refuse_unknown()?;
     // What the first session alone waits for, such as files that nothing has read for long, is no part of the clock.
     runner.time(one)?;
     let mut sessions = Vec::with_capacity(args.probes);
     for kind in kinds.iter().cycle().take(args.probes) {
         sessions.push(kind.session(runner.time(kind)?));
     }
-    let clock = add(&model, &sessions)?;
+    // What was built in the meantime is kept.
+    let clock = add(&place.open()?, &sessions)?;
     if !args.quiet {
         let took = seconds(start.elapsed().as_secs_f64());
         note(&format!("{} ({}, {took})", ClockReport::from(clock), counted(sessions.len(), "probe")));
+        if clock.is_nothing() {
+            note(
+                "sessions cost nothing beside their tests: does the command run just the tests whose ids are appended?",
+            );
+        }
     }
     Ok(exit::DONE)
 }
@@ -183,13 +192,32 @@ impl<'a> Runner<'a> {
         Ok(Self { program, arguments, directory })
     }
 
-    /// Runs a probe and says how long it took, the start and the end of the process included.
-    fn time(&self, probe: &Probe) -> Result<Duration, Error> {
+    /// Makes sure that the command looks at the ids it is given: it has to fail for one that no suite has.
+    fn must_refuse_unknown(&self) -> Result<(), Error> {
+        let probe = Probe { ids: vec![UNKNOWN_ID.to_owned()], cost_us: 0 };
+        let ended = self.run(&probe)?;
+        match ended.code() {
+            Some(exit_code) if exit_code == 0 || exit_code == TESTS_FAILED => {
+                let problem = format!(
+                    "{ended} for a test that is not there, expected another exit code; it has to run the tests whose ids are appended to it, and nothing else"
+                );
+                Err(self.error(&probe, &problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, probe: &Probe) -> Result<ExitStatus, Error> {
         let mut command = Command::new(&self.program);
         command.args(self.arguments).args(&probe.ids).current_dir(tree(&self.directory));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().map_err(|error| self.error(probe, &error.to_string()))
+    }
+
+    /// Runs a probe and says how long it took, the start and the end of the process included.
+    fn time(&self, probe: &Probe) -> Result<Duration, Error> {
         let start = Instant::now();
-        let ended = command.status().map_err(|error| self.error(probe, &error.to_string()))?;
+        let ended = self.run(probe)?;
         let took = start.elapsed();
         match ended.code() {
             Some(exit_code) if exit_code == 0 || exit_code == TESTS_FAILED => Ok(took),

@@ -163,7 +163,7 @@ impl Report<'_> {
         let utility = choice.candidates.chance(selection.utility);
         let target = choice.target;
         // Of an unknown change nothing can be seen: whatever is selected reaches all of nothing, which is no confidence.
-        let is_known = status != Status::UnknownChange;
+        let is_known = !matches!(status, Status::UnknownChange | Status::EmptyDiff);
         let risk = |caught: f64| if self.diff.files.is_empty() { 0.0 } else { 1.0 - caught };
         let report = SelectReport {
             status,
@@ -235,6 +235,12 @@ impl Report<'_> {
         Some(terms.margin.as_ref().map_or(usual_us, |margin| margin.needs_us(usual_us, &Spread::default())))
     }
 
+    /// How many tests failed before and were to come first, whether they fit or not.
+    fn failed_to_fit(&self) -> usize {
+        let before = &self.chosen.ran.before;
+        before.failed.len() + before.failed_unknown.len()
+    }
+
     fn tests(&self) -> Vec<ChosenTest> {
         let named = |id: &str| self.ids_from.as_ref().map_or_else(|| id.to_owned(), |here| here.id(id));
         let choice = &self.chosen.choice;
@@ -276,6 +282,12 @@ impl Report<'_> {
     /// The one line on standard error.
     fn line(&self, report: &SelectReport, changed_since: usize) -> String {
         let mut parts = vec![match report.status {
+            Status::EmptyDiff if self.failed_to_fit() > 0 => format!(
+                "{}; {} failed before, and none fits {}",
+                empty_line(self.diff),
+                counted(self.failed_to_fit(), "test"),
+                output::seconds(report.budget_s.unwrap_or(0.0))
+            ),
             Status::EmptyDiff => empty_line(self.diff),
             Status::NothingRelevant if self.chosen.choice.excluded > 0 => format!(
                 "nothing more to select: no test both adds to the {} that ran already and fits{}",
@@ -313,7 +325,11 @@ impl Report<'_> {
             }
             parts.push(model);
             if report.failed_before > 0 {
-                parts.push(format!("{} failed before", group_digits(report.failed_before as u64)));
+                let fit = group_digits(report.failed_before as u64);
+                parts.push(match self.failed_to_fit().saturating_sub(report.failed_before) {
+                    0 => format!("{fit} failed before"),
+                    _ => format!("{fit} of {} that failed before", group_digits(self.failed_to_fit() as u64)),
+                });
             }
             if self.diff.files.is_empty() {
                 parts.push(format!("nothing else to select: {}", empty_hint(self.diff)));

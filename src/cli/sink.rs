@@ -85,11 +85,9 @@ pub(super) fn is_model(path: &Path) -> bool {
 /// Empties the output that a refused command line names, of the commands that have one, unless the line may also read it.
 pub(super) fn empty_named_output(arguments: &[OsString]) {
     let text = |argument: &OsString| argument.to_str().map(str::to_owned);
-    if !arguments
-        .get(1)
-        .and_then(text)
-        .is_some_and(|command| matches!(command.as_str(), "select" | "impacted" | "explain" | "changes" | "replay"))
-    {
+    if !arguments.get(1).and_then(text).is_some_and(|command| {
+        matches!(command.as_str(), "select" | "impacted" | "explain" | "changes" | "replay" | "calibrate")
+    }) {
         return;
     }
     let mut outputs: Vec<PathBuf> = Vec::new();

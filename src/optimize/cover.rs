@@ -24,8 +24,10 @@ use super::{Options, select, ways};
 /// The share 1 in fixed point.
 pub const SHARE_ONE: u64 = 1 << 32;
 
-/// How many picks are tried to be done without, the dearest first: each costs a replay of all.
+/// How many picks are tried to be done without at most, the dearest first.
 const DROPS: usize = 1_000;
+/// How many signals are looked at for it: each try replays all picks.
+const DROP_ROWS: usize = 1 << 24;
 
 /// A share of what can be reached, in units of 1 / [`SHARE_ONE`], rounded to the nearest; the same on every machine.
 pub fn fixed_share(share: f64) -> u64 {
@@ -139,7 +141,8 @@ fn without_needless(walk: Walk<'_>, needed: u64) -> Walk<'_> {
     let mut dearest: Vec<(usize, u32)> = chosen.iter().copied().enumerate().collect();
     dearest.sort_by_key(|&(at, pick)| Reverse((walk.instance().costs_us()[pick as usize], at)));
     let mut kept = vec![true; chosen.len()];
-    for (at, _) in dearest.into_iter().take(DROPS) {
+    let rows: usize = chosen.iter().map(|&pick| walk.instance().rows_of(pick).len()).sum();
+    for (at, _) in dearest.into_iter().take(DROPS.min(DROP_ROWS / rows.max(1))) {
         kept[at] = false;
         let picks = chosen.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(&pick, _)| pick);
         kept[at] = walk.instance().utility_of(first.iter().copied().chain(picks)) < needed;

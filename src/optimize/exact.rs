@@ -21,8 +21,11 @@ use super::objective::Residuals;
 use super::problem::Problem;
 use super::{Options, Selection, fill, greedy, ways};
 
-/// How many partial choices are looked at: within a second.
+/// How many partial choices are looked at, at most.
 pub const EXACT_NODES: u64 = 1 << 18;
+
+/// How many signals are looked at for them, at most: each partial choice asks for the gains of all that is undecided.
+const EXACT_ROWS: u64 = 1 << 30;
 
 /// Among how many candidates the best choice is searched for: what a partial choice costs.
 pub const EXACT_CANDIDATES: usize = 256;
@@ -41,7 +44,7 @@ pub enum ExactError {
     },
     /// Too many partial choices may still lead to the best.
     #[error(
-        "the best of all selections was not found among {EXACT_NODES} partial ones of {candidates} tests; choose greedily, or among fewer with -n"
+        "the best of all selections was not found among as many partial ones of {candidates} tests as are looked at; choose greedily, or among fewer with -n"
     )]
     TooManyNodes {
         /// How many candidates there are.
@@ -148,7 +151,7 @@ impl<'a> Search<'a> {
     /// Decides the candidates from `at` on in every way that may lead; `None` if there are too many.
     fn decide(&mut self, at: usize) -> Option<()> {
         self.nodes += 1;
-        if self.nodes > EXACT_NODES {
+        if self.nodes > EXACT_NODES.min(EXACT_ROWS / (self.instance.rows().len() as u64).max(1)) {
             return None;
         }
         self.keep_if_best();
@@ -268,6 +271,10 @@ pub(super) fn select(instance: &Instance, options: &Options) -> Result<Selection
     };
     let (walk, optimum) = best(&problem, options)?;
     let selection = problem.finish(walk, options, greedy::lazy);
+    if options.candidates.is_some_and(|most| most <= problem.pool.len()) {
+        // The best of a few is no bound on what all could reach.
+        return Ok(selection);
+    }
     let upper_bound = optimum.saturating_add(problem.reach.slack).saturating_add(given_away(&problem));
     let upper_bound = upper_bound.min(selection.upper_bound).max(selection.utility);
     Ok(Selection { upper_bound, ..selection })

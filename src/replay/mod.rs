@@ -136,8 +136,8 @@ pub fn replay<D: AsRef<[u8]>>(
         let terms = question.terms.with_budget(Some(budget_us));
         let mut as_recorded = |id: &str| Ok(Some(id.to_owned()));
         let choice = choose::choose_among(candidates.clone(), index, &change, &relevance, &terms, &mut as_recorded)?;
-        let is_known =
-            Status::of(diff, &change, &choice.candidates.instance, choice.named.len()) != Status::UnknownChange;
+        let status = Status::of(diff, &change, &choice.candidates.instance, choice.named.len());
+        let is_known = !matches!(status, Status::UnknownChange | Status::EmptyDiff);
         outcomes.push(Outcome::of(&choice, budget_us, is_known, &names));
     }
     let first = match candidates.tests.iter().any(|test| known.contains(test)) {

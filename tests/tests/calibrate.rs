@@ -58,7 +58,9 @@ fn what_cannot_be_fitted_is_refused_or_told() {
     let one = std::fs::read_to_string(folder.path().join("runs.jsonl")).unwrap();
     folder.write("one.jsonl", one.lines().next().unwrap());
     let text = folder.run(&["calibrate", "one.jsonl"], "").stdout;
-    assert!(text.contains("Too few changes to say what the fit is worth"), "{text}");
+    assert!(text.contains("Too few changes to learn from: at least 20"), "{text}");
+    let (_, report) = folder.json(&["calibrate", "one.jsonl"], "");
+    assert_eq!(report["calibration"], report["before"]);
     folder.write("none.jsonl", serde_json::json!({"patch": removal("src/a.py", 1), "failed": []}).to_string());
     assert!(folder.run(&["calibrate", "none.jsonl"], "").stdout.contains("1 run passed over"));
     assert_eq!(folder.run(&["calibrate", "missing=runs.jsonl"], "").code, 66);

@@ -159,8 +159,8 @@ fn the_clock_of_a_model_is_shown() {
     assert_eq!((&report["sessions"], &report["clock"]["startup_s"]), (&json!(3), &json!(0.4)));
 }
 
-/// A runner that writes down its arguments, an empty line before each session.
-const NOTES_ITS_IDS: &str = r#"echo >> log; for id; do printf '%s\n' "$id" >> log; done; echo noise; exit 1"#;
+/// A runner that writes down its arguments, an empty line before each session, and refuses a test that is not there.
+const NOTES_ITS_IDS: &str = r#"case "$1" in covopt_no*) exit 4;; esac; echo >> log; for id; do printf '%s\n' "$id" >> log; done; echo noise; exit 1"#;
 
 #[test]
 fn measuring_adds_sessions_and_keeps_the_rest() {
@@ -190,11 +190,14 @@ fn a_runner_that_does_not_run_tests_changes_nothing() {
     let folder = Folder::with_model(TESTS);
     let model = || fs::read(folder.path().join(".covopt")).unwrap();
     let before = model();
-    let failures: [(&[&str], &str); 4] = [
+    let refuses_two = r#"case "$1" in covopt_no*) exit 4;; esac; test $# -lt 2 || exit 3"#;
+    let failures: [(&[&str], &str); 6] = [
         (&["/bin/sh", "-c", "exit 4"], "exit status: 4"),
         (&["/bin/sh", "-c", "kill -9 $$"], "signal: 9"),
         (&["/no/such/runner"], "No such file"),
-        (&["/bin/sh", "-c", "test $# -lt 2 || exit 3", "sh"], "and 1 id more"),
+        (&["/bin/sh", "-c", refuses_two, "sh"], "and 1 id more"),
+        (&["/bin/true"], "exit status: 0 for a test that is not there"),
+        (&["/bin/false"], "exit status: 1 for a test that is not there"),
     ];
     for (command, problem) in failures {
         let failed = folder.run(&[&["measure", "--"], command].concat(), "");

@@ -100,6 +100,12 @@ proptest! {
     }
 
     #[test]
+    fn the_best_of_a_few_is_no_bound_on_all(instance in instances(10, 0), budget_us in 0..100_000u64, few in 1usize..6) {
+        let found = select_exact(&instance, &Options { candidates: Some(few), ..within(budget_us) }).unwrap();
+        prop_assert!(found.upper_bound >= optimum(&instance, budget_us));
+    }
+
+    #[test]
     fn it_is_never_below_greedy(instance in instances(24, 0), budget_us in 0..60_000u64) {
         if let Ok(exact) = select_exact(&instance, &within(budget_us)) {
             // The order of picking shows in the last bits.
