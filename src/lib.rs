@@ -67,5 +67,4 @@ pub mod policy;
 pub mod relevance;
 pub mod replay;
 pub mod signal;
-mod trace;
 pub mod words;

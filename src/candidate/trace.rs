@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::candidate::{Views, runs_within};
+use super::views::{Views, runs_within};
 use crate::change::Change;
 use crate::id::{FileId, TestId};
 use crate::model::ModelError;
@@ -25,11 +25,11 @@ struct Way {
 
 /// What the ways say of a candidate.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Trace {
+pub(super) struct Trace {
     /// The mean rarity of its lines, in nats; 0 where it runs none.
-    pub(crate) rarity: f64,
+    pub(super) rarity: f64,
     /// The candidates that run the same lines, itself included; 0 where it runs none.
-    pub(crate) fellows: u32,
+    pub(super) fellows: u32,
 }
 
 /// How many postings of the changed functions are looked at. Beyond that the functions are so long, or run by so many, that
@@ -38,7 +38,7 @@ const POSTINGS_MOST: u64 = 1 << 22;
 
 /// The traces of `candidates`, which ascend, in their order. O(postings of the changed functions), at most
 /// [`POSTINGS_MOST`].
-pub(crate) fn traces<D: AsRef<[u8]>>(
+pub(super) fn traces<D: AsRef<[u8]>>(
     views: &mut Views<'_, D>,
     change: &Change,
     candidates: &[TestId],

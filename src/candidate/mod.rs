@@ -1,17 +1,23 @@
 //! From a change vector and the model's posting lists to candidates: the tests with a signal on what changed, their
 //! rows and costs, as the optimizer takes them. And, for what is left of a budget, the tests nearest to the change.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod nearest;
+mod trace;
+mod views;
 
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use self::trace::Trace;
+use self::views::{Views, shares};
 use crate::change::{Change, Source};
-use crate::id::{FileId, TestId, file_of_id};
-use crate::model::{FileView, Index, LineRun, ModelError};
-use crate::observation::LineRange;
-use crate::optimize::{COST_FLOOR_US, Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights};
+use crate::id::{TestId, file_of_id};
+use crate::model::{Index, ModelError};
+use crate::optimize::{Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights};
 use crate::relevance::Relevance;
 use crate::signal::{self, Evidence};
-use crate::trace::{self, Trace};
+
+pub use nearest::nearest;
 
 /// Why candidates could not be gathered.
 #[derive(Debug, thiserror::Error)]
@@ -409,12 +415,24 @@ impl Candidates {
         if chance > 1.0 - LAST_BITS { 1.0 } else { chance }
     }
 
+    /// These candidates with others, or fewer, tests.
+    fn with_tests(
+        self,
+        with_signal: usize,
+        (tests, families): (Vec<TestId>, Vec<u32>),
+        (costs, starts, rows): (Vec<u64>, Vec<u32>, Vec<Row>),
+    ) -> Result<Self, CandidateError> {
+        let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
+        let instance = instance.with_families(families.clone())?;
+        Ok(Self { tests, with_signal, instance, families, files: None, ..self })
+    }
+
     /// The candidates but those in `gone`: what [`gather`] would give of a model without them, but for what their number
     /// says of the others.
     ///
     /// # Errors
     /// Never for what [`gather`] gave.
-    pub fn without(self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
+    pub fn without(mut self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
         let (mut tests, mut families, mut costs) = (Vec::new(), Vec::new(), Vec::new());
         let (mut starts, mut rows, mut file_of) = (vec![0], Vec::new(), Vec::new());
         let with_signal = self.tests[..self.with_signal].iter().filter(|test| !gone.contains(test)).count();
@@ -429,19 +447,9 @@ impl Candidates {
                 file_of.extend(self.files.as_ref().map(|(file_of, _)| file_of[at]));
             }
         }
-        let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
-        let instance = instance.with_families(families.clone())?;
-        let left = Self {
-            tests,
-            with_signal,
-            instance,
-            origins: self.origins,
-            weights: self.weights,
-            scale: self.scale,
-            families,
-            files: None,
-        };
-        match self.files {
+        let files = self.files.take();
+        let left = self.with_tests(with_signal, (tests, families), (costs, starts, rows))?;
+        match files {
             Some((_, setup_us)) => left.with_files(file_of, setup_us),
             None => Ok(left),
         }
@@ -454,9 +462,10 @@ impl Candidates {
     ///
     /// # Errors
     /// Never for what [`gather`] gave.
-    pub fn and(self, others: &[(TestId, u64)]) -> Result<Self, CandidateError> {
+    pub fn and(mut self, others: &[(TestId, u64)]) -> Result<Self, CandidateError> {
         let mut seen: HashSet<TestId> = HashSet::new();
-        let (mut tests, mut families, mut costs) = (self.tests, self.families, self.instance.costs_us().to_vec());
+        let (mut tests, mut families) = (std::mem::take(&mut self.tests), std::mem::take(&mut self.families));
+        let mut costs = self.instance.costs_us().to_vec();
         let with_signal = self.with_signal;
         let further = others.iter().filter(|(test, _)| tests[..with_signal].binary_search(test).is_err());
         let further: Vec<(TestId, u64)> = further.filter(|(test, _)| seen.insert(*test)).copied().collect();
@@ -473,18 +482,7 @@ impl Candidates {
             costs.push(cost_us);
             starts.push(position(rows.len()));
         }
-        let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
-        let instance = instance.with_families(families.clone())?;
-        Ok(Self {
-            tests,
-            with_signal,
-            instance,
-            origins: self.origins,
-            weights: self.weights,
-            scale: self.scale,
-            families,
-            files: None,
-        })
+        self.with_tests(with_signal, (tests, families), (costs, starts, rows))
     }
 
     /// The positions of those of `order` that are here, in that order. O(tests without a signal + order log candidates).
@@ -578,108 +576,12 @@ pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec
     Ok(tests)
 }
 
-/// The files of a change, one at a time: regions are sorted by file, and a record is checked as a whole when it is
-/// looked up, so that looking it up for every block of a large file would cost the square of its size.
-pub(crate) struct Views<'a, D> {
-    pub(crate) index: &'a Index<D>,
-    last: Option<(FileId, FileView<'a>)>,
-}
-
-impl<'a, D: AsRef<[u8]>> Views<'a, D> {
-    pub(crate) fn file(&mut self, file: FileId) -> Result<FileView<'a>, ModelError> {
-        match self.last {
-            Some((last, view)) if last == file => Ok(view),
-            _ => Ok(self.last.insert((file, self.index.file(file)?)).1),
-        }
-    }
-}
-
-/// The tests of a recorded region, each with the part of the region that it ran, as far as is known.
-fn shares<D: AsRef<[u8]>>(views: &mut Views<'_, D>, source: &Source) -> Result<Vec<(TestId, f64)>, ModelError> {
-    let list = match source {
-        Source::Symbol(file, lines) => {
-            let (tests, recorded) = lines_run(views.file(*file)?, *lines)?;
-            return Ok(tests.into_iter().map(|(test, run)| (test, run / recorded)).collect());
-        }
-        Source::Block(file, block) => views.file(*file)?.block(*block)?,
-        // Module scope runs once, for all tests that touch the file: nothing recorded tells them apart.
-        Source::File(file) => views.file(*file)?.touching()?,
-        Source::Defines(file) => views.file(*file)?.defines()?,
-        Source::Tests(_) | Source::Feature(_) => return Ok(Vec::new()),
-    };
-    Ok(list.to_vec()?.into_iter().map(|posting| (posting.test, 1.0)).collect())
-}
-
-/// The line runs that hold one of `lines`, cut to them.
-pub(crate) fn runs_within(view: FileView<'_>, lines: LineRange) -> impl Iterator<Item = LineRun> {
-    let runs = (view.run_from(lines.first)..).map_while(move |at| view.run(at));
-    runs.take_while(move |run| run.first <= lines.last).map(move |run| LineRun {
-        first: run.first.max(lines.first),
-        last: run.last.min(lines.last),
-        block: run.block,
-    })
-}
-
-/// How many of `lines` each test ran, and how many were recorded.
-fn lines_run(view: FileView<'_>, lines: LineRange) -> Result<(BTreeMap<TestId, f64>, f64), ModelError> {
-    let mut tests = BTreeMap::new();
-    let mut recorded = 0.0;
-    for run in runs_within(view, lines) {
-        let within = f64::from(run.last.saturating_sub(run.first)) + 1.0;
-        recorded += within;
-        view.block(run.block)?.for_each(|posting| *tests.entry(posting.test).or_insert(0.0) += within)?;
-    }
-    Ok((tests, recorded))
-}
-
-/// How much nearer a test is that runs a line of a changed function, and one that runs a line of a changed file.
-const NEAR: [f64; 2] = [8.0, 3.0];
-
-/// What is taken from a test's cost when nearness is weighed against it: measured, less than all of it.
-const COST_EXPONENT: f64 = 0.7;
-
-/// All tests, the nearest to the change first: by what they run of its functions and files, by words and names, against
-/// their cost. O(tests log tests): for filling a budget, never for a plain selection.
-///
-/// # Errors
-/// If a part of the model that is read is damaged.
-pub fn nearest<D: AsRef<[u8]>>(
-    index: &Index<D>,
-    change: &Change,
-    relevance: &Relevance,
-) -> Result<Vec<(TestId, u64)>, ModelError> {
-    let mut views = Views { index, last: None };
-    let mut near: [HashSet<TestId>; 2] = Default::default();
-    for symbol in &change.symbols {
-        near[0].extend(lines_run(views.file(symbol.file)?, symbol.lines)?.0.into_keys());
-    }
-    for region in &change.regions {
-        if let Source::Block(file, _) | Source::Symbol(file, _) | Source::File(file) | Source::Defines(file) =
-            region.source
-        {
-            views.file(file)?.touching()?.for_each(|posting| {
-                near[1].insert(posting.test);
-            })?;
-        }
-    }
-    let mut tests = Vec::new();
-    for test in (0..index.root().tests).map(TestId) {
-        let nearness = near.iter().zip(NEAR).find(|(tests, _)| tests.contains(&test)).map_or(1.0, |(_, near)| near);
-        let cost_us = index.cost_us(test)?;
-        let cost = libm::pow(cost_us.max(COST_FLOOR_US) as f64, COST_EXPONENT);
-        let worth = nearness * index.root().calibration.factor(&relevance.evidence(test)) / cost;
-        tests.push((worth, test, cost_us));
-    }
-    tests.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    Ok(tests.into_iter().map(|(_, test, cost_us)| (test, cost_us)).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::build::build;
     use crate::change::Mapping;
-    use crate::observation::{LineSet, Observations, Outcome, Run, Symbol, SymbolKind};
+    use crate::observation::{LineRange, LineSet, Observations, Outcome, Run, Symbol, SymbolKind};
 
     /// Five tests by falling nearness to line 3 of `a.py`: they ran it, its function, its file, another file, nothing.
     /// The farther, the cheaper.

@@ -1,0 +1,65 @@
+//! What was recorded of the regions of a change: which tests ran them, and how much of each.
+
+use std::collections::BTreeMap;
+
+use crate::change::Source;
+use crate::id::{FileId, TestId};
+use crate::model::{FileView, Index, LineRun, ModelError};
+use crate::observation::LineRange;
+
+/// The files of a change, one at a time: regions are sorted by file, and a record is checked as a whole when it is
+/// looked up, so that looking it up for every block of a large file would cost the square of its size.
+pub(super) struct Views<'a, D> {
+    pub(super) index: &'a Index<D>,
+    pub(super) last: Option<(FileId, FileView<'a>)>,
+}
+
+impl<'a, D: AsRef<[u8]>> Views<'a, D> {
+    pub(super) fn file(&mut self, file: FileId) -> Result<FileView<'a>, ModelError> {
+        match self.last {
+            Some((last, view)) if last == file => Ok(view),
+            _ => Ok(self.last.insert((file, self.index.file(file)?)).1),
+        }
+    }
+}
+
+/// The tests of a recorded region, each with the part of the region that it ran, as far as is known.
+pub(super) fn shares<D: AsRef<[u8]>>(
+    views: &mut Views<'_, D>,
+    source: &Source,
+) -> Result<Vec<(TestId, f64)>, ModelError> {
+    let list = match source {
+        Source::Symbol(file, lines) => {
+            let (tests, recorded) = lines_run(views.file(*file)?, *lines)?;
+            return Ok(tests.into_iter().map(|(test, run)| (test, run / recorded)).collect());
+        }
+        Source::Block(file, block) => views.file(*file)?.block(*block)?,
+        // Module scope runs once, for all tests that touch the file: nothing recorded tells them apart.
+        Source::File(file) => views.file(*file)?.touching()?,
+        Source::Defines(file) => views.file(*file)?.defines()?,
+        Source::Tests(_) | Source::Feature(_) => return Ok(Vec::new()),
+    };
+    Ok(list.to_vec()?.into_iter().map(|posting| (posting.test, 1.0)).collect())
+}
+
+/// The line runs that hold one of `lines`, cut to them.
+pub(super) fn runs_within(view: FileView<'_>, lines: LineRange) -> impl Iterator<Item = LineRun> {
+    let runs = (view.run_from(lines.first)..).map_while(move |at| view.run(at));
+    runs.take_while(move |run| run.first <= lines.last).map(move |run| LineRun {
+        first: run.first.max(lines.first),
+        last: run.last.min(lines.last),
+        block: run.block,
+    })
+}
+
+/// How many of `lines` each test ran, and how many were recorded.
+pub(super) fn lines_run(view: FileView<'_>, lines: LineRange) -> Result<(BTreeMap<TestId, f64>, f64), ModelError> {
+    let mut tests = BTreeMap::new();
+    let mut recorded = 0.0;
+    for run in runs_within(view, lines) {
+        let within = f64::from(run.last.saturating_sub(run.first)) + 1.0;
+        recorded += within;
+        view.block(run.block)?.for_each(|posting| *tests.entry(posting.test).or_insert(0.0) += within)?;
+    }
+    Ok((tests, recorded))
+}
