@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::find::FromCwd;
 use super::id_file::ids_in;
 use super::last_failed::{self, FailedTest, LastFailedArgs};
-use super::model_source::Model;
+use super::model_source::{Model, Place};
 use super::tree::Tree;
 use crate::choose::Before;
 use crate::error::Error;
@@ -59,10 +60,10 @@ impl BeforeArgs {
         }
     }
 
-    /// Reads it for the tree at `root`.
+    /// Reads it for the tree of `place`. Ids that are to be excluded may be those of the root, or as `--ids cwd` prints them.
     pub(super) fn read(
         &self,
-        root: &Path,
+        place: &Place,
         model: &Model,
         mut tree: Option<&mut Tree>,
         quiet: bool,
@@ -70,13 +71,18 @@ impl BeforeArgs {
         let failed = |error| model.error(error);
         let mut ran = RanBefore::default();
         let excluded = self.exclude.as_deref().map(excluded_ids).transpose()?.unwrap_or_default();
+        let here = if place.below_root { FromCwd::to_root(&place.root).ok() } else { None };
         for id in &excluded {
-            match known_test(model, tree.as_deref(), id).map_err(failed)? {
+            let mut known = known_test(model, tree.as_deref(), id).map_err(failed)?;
+            if let (None, Some(here)) = (known, &here) {
+                known = known_test(model, tree.as_deref(), &here.of_root(id)).map_err(failed)?;
+            }
+            match known {
                 Some(test) => _ = ran.before.excluded.insert(test),
                 None => ran.excluded_unknown.push(id.clone()),
             }
         }
-        for test in last_failed::find(&self.last_failed, root, model, quiet)? {
+        for test in last_failed::find(&self.last_failed, &place.root, model, quiet)? {
             let known = match &test {
                 FailedTest::Known(test) => Some(*test),
                 FailedTest::Unknown(id) if excluded.contains(id) => continue,

@@ -206,7 +206,7 @@ impl ChoiceArgs {
             false => Tree::of(place, &model.index, diff).map_err(failed)?,
         };
         let ran = match asks_before {
-            true => self.before.read(&place.root, &model, tree.as_mut(), quiet)?,
+            true => self.before.read(place, &model, tree.as_mut(), quiet)?,
             false => RanBefore::default(),
         };
         terms.before = ran.before.clone();

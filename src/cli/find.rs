@@ -99,6 +99,20 @@ impl FromCwd {
         }
     }
 
+    /// The test id of the root that a runner that is started here calls `id`: the reverse of [`FromCwd::id`].
+    pub(super) fn of_root(&self, id: &str) -> String {
+        let Some(path) = path_in_failed_id(id) else { return id.to_owned() };
+        let mut way: Vec<&str> = self.below_root.iter().map(String::as_str).collect();
+        for component in path.split('/') {
+            match component {
+                ".." => _ = way.pop(),
+                "." => {}
+                name => way.push(name),
+            }
+        }
+        format!("{}{}", way.join("/"), &id[path.len()..])
+    }
+
     /// A path of the root as one would name it from here.
     pub(super) fn to(&self, path: &str) -> String {
         let components: Vec<&str> = path.split('/').collect();
@@ -113,6 +127,15 @@ impl FromCwd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_from_here_are_ids_of_the_root() {
+        let here = FromCwd { below_root: vec!["a".to_owned(), "b".to_owned()] };
+        for id in ["a/b/t.py::t[x/y]", "a/t.py::t", "c/d/t.py::t", "t.py::C::t", "Class.method"] {
+            assert_eq!(here.of_root(&here.id(id)), id);
+        }
+        assert_eq!(here.of_root("../../../../t.py::t"), "t.py::t", "no path leads out of the root");
+    }
 
     #[test]
     fn the_usual_places_are_written_down() {

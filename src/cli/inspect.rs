@@ -47,6 +47,7 @@ struct InspectReport {
     sessions: usize,
     clock: ClockReport,
     pace_spread: Option<f64>,
+    constants_stated: BTreeMap<&'static str, f64>,
     suite_s: f64,
     median_cost_s: f64,
     sections: Vec<SectionReport>,
@@ -107,6 +108,7 @@ fn report(model: &Model) -> Result<InspectReport, Error> {
         sessions: sessions.len(),
         clock: ClockReport::from(Clock::learn(&sessions)),
         pace_spread: root.pace_spread_ppm.map(|ppm| f64::from(ppm) / 1e6),
+        constants_stated: root.calibration.stated(root.constants_stated).collect(),
         suite_s: seconds_of(root.total_cost_us),
         median_cost_s: seconds_of(root.median_cost_us),
         sections: parts
@@ -180,6 +182,10 @@ fn text(report: &InspectReport) -> String {
             counted(report.sessions, "session")
         ),
     );
+    if !report.constants_stated.is_empty() {
+        let stated = report.constants_stated.iter().map(|(name, value)| format!("{name} {value:.2}"));
+        line("fitted constants", stated.collect::<Vec<_>>().join(", "));
+    }
     line(
         "files",
         format!("{}, {} symbols, {} blocks", count(report.files.into()), count(report.symbols), count(report.blocks)),

@@ -227,12 +227,18 @@ impl Report<'_> {
         }
     }
 
-    /// The smallest budget that selects something, but for how a test varies by itself.
+    /// The smallest budget that selects something.
     fn smallest_useful_us(&self) -> Option<u64> {
-        let Chosen { choice, terms, .. } = self.chosen;
+        let Chosen { model, choice, terms, .. } = self.chosen;
+        let cheapest = choice.candidates.instance.cheapest_useful()?;
         let cheapest_us = choice.candidates.instance.cheapest_useful_cost_us()?;
         let usual_us = cheapest_us.saturating_add(terms.options.startup_us);
-        Some(terms.margin.as_ref().map_or(usual_us, |margin| margin.needs_us(usual_us, &Spread::default())))
+        let Some(margin) = &terms.margin else { return Some(usual_us) };
+        let mut spread = Spread::default();
+        if let Ok(record) = model.index.test_record(choice.candidates.tests[cheapest as usize]) {
+            margin.add(&mut spread, &record);
+        }
+        Some(margin.needs_us(usual_us, &spread))
     }
 
     /// How many tests failed before and were to come first, whether they fit or not.

@@ -368,12 +368,17 @@ impl Instance {
         &self.rows[self.row_starts[candidate] as usize..self.row_starts[candidate + 1] as usize]
     }
 
-    /// The cost in microseconds, set-up included, of the cheapest candidate with a signal on a region of any weight: the
-    /// smallest budget that selects something, but for the start of the session.
-    pub fn cheapest_useful_cost_us(&self) -> Option<u64> {
+    /// The cheapest candidate, set-up included, with a signal on a region of any weight.
+    pub fn cheapest_useful(&self) -> Option<u32> {
         let useful = |row: &Row| row.level() != Level::NONE && self.weights[row.region() as usize] > 0;
         let candidates = (0u32..).take(self.len()).filter(|&candidate| self.rows_of(candidate).iter().any(useful));
-        candidates.map(|candidate| self.cost_alone_us(candidate)).min()
+        candidates.min_by_key(|&candidate| self.cost_alone_us(candidate))
+    }
+
+    /// What [`Instance::cheapest_useful`] costs in microseconds: the smallest budget that selects something, but for the
+    /// start of the session.
+    pub fn cheapest_useful_cost_us(&self) -> Option<u64> {
+        self.cheapest_useful().map(|candidate| self.cost_alone_us(candidate))
     }
 }
 

@@ -93,6 +93,11 @@ fn a_budget_is_kept_with_a_probability() {
     assert_eq!(ids(&select(&folder, "0.3", &["--within", "0.5"])).len(), 3, "even odds are what tests usually cost");
     assert!(summary(&folder, &["--within", "0.95"]).contains("s with 95 %)"));
     assert_eq!(select(&folder, "0.3", &[])["within"], Value::Null);
+    let small = select(&folder, "0.01", &["--within", "0.95"]);
+    assert_eq!(small["status"], "nothing_fits");
+    let enough = small["smallest_useful_s"].as_f64().unwrap();
+    assert!(enough > 0.1, "more than the test usually costs: {small}");
+    assert_eq!(ids(&select(&folder, &enough.to_string(), &["--within", "0.95"])).len(), 1, "what is named is enough");
     for wrong in ["1", "0.4", "95", "sure"] {
         assert_eq!(folder.run(&["select", "-t", "1", "--within", wrong], "").code, 64, "{wrong}");
     }
