@@ -103,7 +103,7 @@ pub struct Relevance {
 }
 
 impl Relevance {
-    /// Scores every test that has a word of the query; of a long query the [`WORDS_MOST`] that can add the most are asked.
+    /// Scores every test that has a word of the query; of a long query the 64 that can add the most are asked.
     /// O(postings of these words).
     ///
     /// # Errors

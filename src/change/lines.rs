@@ -68,6 +68,12 @@ pub(super) fn read<D: AsRef<[u8]>>(
     if index.root().features > 0 && feature::read(index, diff_file, file, known.path, tally)? && !touched {
         return Ok(());
     }
+    if defines && file.hunks.iter().any(|hunk| scope::added_tests(hunk).next().is_some()) {
+        let tests = DefinedTests::read(index, known)?;
+        let added = file.hunks.iter().flat_map(scope::added_tests);
+        let new = added.filter(|name| !tests.by_function.contains_key(*name));
+        tally.new_tests.extend(new.map(|name| format!("{}::{name}", known.path)));
+    }
     if file.hunks.is_empty() {
         return whole_file(diff_file, known, touched, defines, tally);
     }

@@ -144,6 +144,9 @@ pub struct Change {
     pub unmapped: Vec<Unmapped>,
     /// The innermost symbols of the changed lines, ascending by file and span.
     pub symbols: Vec<ChangedSymbol>,
+    /// Tests that the diff adds to files of tests and that the model does not know, as path and function: they are not
+    /// among what can be chosen.
+    pub new_tests: Vec<String>,
 }
 
 impl Change {
@@ -176,6 +179,7 @@ struct Tally {
     regions: BTreeMap<Source, Touched>,
     unmapped: Vec<Unmapped>,
     symbols: BTreeMap<(FileId, LineRange), ChangedSymbol>,
+    new_tests: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -246,7 +250,8 @@ impl Tally {
             part.weight = share(part.weight);
         }
         let regions = self.regions.into_iter().map(region).collect();
-        Change { regions, unmapped, symbols: self.symbols.into_values().collect() }
+        let symbols = self.symbols.into_values().collect();
+        Change { regions, unmapped, symbols, new_tests: self.new_tests.into_iter().collect() }
     }
 }
 
@@ -287,6 +292,11 @@ fn read_file<D: AsRef<[u8]>>(
         PathMatch::Ambiguous(files) => files.into_iter().map(|file| index.path(file)).collect::<Result<Vec<_>, _>>()?,
         PathMatch::None => Vec::new(),
     };
+    if file.old_path.is_none() {
+        let new_path = String::from_utf8_lossy(file.path());
+        let added = file.hunks.iter().flat_map(scope::added_tests);
+        tally.new_tests.extend(added.map(|name| format!("{new_path}::{name}")));
+    }
     if !feature::read(index, diff_file, file, &path, tally)? {
         let reason = if matches.is_empty() { Reason::UnknownFile } else { Reason::AmbiguousPath };
         let units = f64::from(lines::units(file));

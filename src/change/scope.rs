@@ -52,6 +52,14 @@ pub(super) fn changed_symbols<'a>(hunk: &Hunk<'a>) -> Vec<SymbolName<'a>> {
     names
 }
 
+/// The functions that a hunk adds whose names begin as those of tests do.
+pub(super) fn added_tests<'a>(hunk: &Hunk<'a>) -> impl Iterator<Item = &'a str> {
+    let added = hunk.lines().filter(|line| line.kind == LineKind::Added);
+    let definitions = added.filter_map(|line| std::str::from_utf8(line.text).ok().and_then(definition));
+    let functions = definitions.filter(|definition| !definition.is_type).map(|definition| definition.name);
+    functions.filter(|name| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("test")))
+}
+
 #[derive(Clone, Copy)]
 struct Definition<'a> {
     name: &'a str,

@@ -16,7 +16,7 @@ use crate::candidate;
 use crate::change::{Change, Mapping};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
-use crate::output::{UnmappedPart, counted};
+use crate::output::{SelectReport, UnmappedPart, counted};
 use crate::policy::{self, FullRun};
 
 /// Flags of `impacted`.
@@ -61,6 +61,7 @@ struct ImpactedReport {
     fallback_reason: Option<&'static str>,
     failed_before: usize,
     unmapped: Vec<String>,
+    new_tests: Vec<String>,
     #[serde(skip)]
     parts: Vec<UnmappedPart>,
     dropped: usize,
@@ -133,6 +134,7 @@ fn find(
     let unmapped: BTreeSet<&[u8]> = change.unmapped.iter().map(|part| diff.files[part.diff_file].path()).collect();
     report.unmapped = unmapped.into_iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect();
     report.parts = UnmappedPart::all(&change, diff);
+    report.new_tests.clone_from(&change.new_tests);
     let tests = candidate::impacted(&model.index, &change).map_err(failed)?;
     report.impacted_count = tests.len();
     report.p = tests.len() as f64 / f64::from(report.total_in_map);
@@ -207,6 +209,9 @@ fn answer(args: &ImpactedArgs, mut report: ImpactedReport, full_run: Option<Full
             report.selector_ms,
             report.fallback_reason.unwrap_or("none")
         ));
+        if full_run.is_none() {
+            SelectReport::new_tests_hint(&report.new_tests).iter().for_each(|hint| note(hint));
+        }
         sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint));
         if let Some(full_run) = &full_run {
             note(&format!("run the whole suite: {} (exit 2)", full_run.explanation()));

@@ -127,6 +127,7 @@ impl Report<'_> {
             residual_risk: 0.0,
             unreachable_risk: 0.0,
             unmapped: Vec::new(),
+            new_tests: Vec::new(),
             regions: 0,
             candidates: 0,
             impacted: 0,
@@ -187,6 +188,7 @@ impl Report<'_> {
             residual_risk: risk(utility),
             unreachable_risk: risk(choice.candidates.chance(selection.reachable)),
             unmapped: UnmappedPart::all(change, self.diff),
+            new_tests: change.new_tests.clone(),
             regions: change.regions.len(),
             candidates: choice.candidates.with_signal,
             impacted: choice.candidates.with_signal,
@@ -396,6 +398,7 @@ fn answer(args: &SelectArgs, report: &SelectReport, line: &str, diff: &[u8], sta
     }
     if !args.verbosity.quiet {
         note(line);
+        SelectReport::new_tests_hint(&report.new_tests).iter().for_each(|hint| note(hint));
         match args.shadow {
             true => note("a shadow: logged, and left to the whole suite"),
             false => sink::odd_ids_hint(&args.output, &ids).iter().for_each(|hint| note(hint)),

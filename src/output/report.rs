@@ -194,6 +194,8 @@ pub struct SelectReport {
     pub unreachable_risk: f64,
     /// What no region knows.
     pub unmapped: Vec<UnmappedPart>,
+    /// Tests that the diff adds and the model does not know: they were not among what could be chosen.
+    pub new_tests: Vec<String>,
     /// Regions of the change.
     pub regions: usize,
     /// Tests with a signal on the change.
@@ -239,6 +241,18 @@ impl SelectReport {
                 format!("{tests}, {} of {budget}{workers}{certificate}", seconds(self.cost_s))
             }
         }
+    }
+
+    /// What is to be said of tests that the diff adds: they are not in the model, so they are to be run besides.
+    pub fn new_tests_hint(new_tests: &[String]) -> Option<String> {
+        let (first, others) = new_tests.split_first()?;
+        let more =
+            if others.is_empty() { String::new() } else { format!(" and {} more", group_digits(others.len() as u64)) };
+        Some(format!(
+            "the diff adds {} that the model does not know: run {}{more} too",
+            counted(new_tests.len(), "test"),
+            escape(first)
+        ))
     }
 
     /// What is guessed of the costs, if anything: a clause. `any_known` says whether the model knows the cost of any test.
@@ -447,6 +461,7 @@ mod tests {
             residual_risk: 0.7,
             unreachable_risk: 0.6,
             unmapped: Vec::new(),
+            new_tests: Vec::new(),
             regions: 1,
             candidates: 3,
             impacted: 3,

@@ -1042,3 +1042,22 @@ fn a_curve_is_drawn_or_told() {
     assert!(!folder.run(&args[..4], removal("src/pkg/a.py", 20)).stderr.contains('┤'));
     assert_eq!(folder.json(&args, "").1["curve"], Value::Array(Vec::new()));
 }
+
+/// A test that the diff adds is not in the model: it is not chosen, and whoever runs the choice is told.
+#[test]
+fn a_new_test_is_told() {
+    let folder = Folder::with_model(RECORDED);
+    let added = "--- a/tests/test_a.py\n+++ b/tests/test_a.py\n@@ -9,0 +10,4 @@\n+def test_one():\n+    pass\n+\n+def test_new():\n";
+    let diff = format!("{}{added}", removal("src/pkg/a.py", 6));
+    let (code, report) = folder.json(&["select", "-t", "9", "--no-tree"], &diff);
+    assert_eq!((code, &report["new_tests"]), (0, &serde_json::json!(["tests/test_a.py::test_new"])));
+    let hint = "the diff adds 1 test that the model does not know: run tests/test_a.py::test_new too";
+    for command in [&["select", "-t", "9", "--no-tree"][..], &["impacted", "--no-tree", "--threshold", "1"]] {
+        let ran = folder.run(command, &diff);
+        assert!(ran.code == 0 && ran.stderr.contains(hint) && !ran.stdout.contains("test_new"), "{}", ran.stderr);
+    }
+    let file = "diff --git a/tests/test_c.py b/tests/test_c.py\nnew file mode 100644\n--- /dev/null\n+++ b/tests/test_c.py\n@@ -0,0 +1,3 @@\n+import x\n+def test_c():\n+    x()\n";
+    let (_, report) =
+        folder.json(&["select", "-t", "9", "--no-tree"], &format!("{}{file}", removal("src/pkg/a.py", 6)));
+    assert_eq!(report["new_tests"], serde_json::json!(["tests/test_c.py::test_c"]));
+}
