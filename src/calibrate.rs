@@ -105,7 +105,7 @@ impl Occasion {
 }
 
 /// The mean logarithm of the chance that the constants give to what failed.
-pub fn log_likelihood<'a>(calibration: &Calibration, occasions: impl IntoIterator<Item = &'a Occasion>) -> f64 {
+fn log_likelihood<'a>(calibration: &Calibration, occasions: impl IntoIterator<Item = &'a Occasion>) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for occasion in occasions {
         sum += libm::log(occasion.likelihood(calibration).max(HOPELESS));
@@ -134,6 +134,13 @@ pub struct Fit {
     pub log_likelihood: [f64; 2],
     /// The same on each group, with constants fitted to the others; and those constants.
     pub held_out: Vec<HeldOut>,
+}
+
+impl Fit {
+    /// Whether constants fitted to the other groups are better, over all groups, than those that the fit started from.
+    pub fn holds(&self) -> bool {
+        self.held_out.iter().map(|held| held.log_likelihood[1] - held.log_likelihood[0]).sum::<f64>() > 0.0
+    }
 }
 
 /// What a fit to the other groups is worth on a group.
@@ -239,7 +246,15 @@ mod tests {
         assert_eq!(fit.calibration.words_alone, start.words_alone, "of what no change says, nothing is learned");
         assert!(fit.log_likelihood[1] > fit.log_likelihood[0]);
         assert_eq!(fit.held_out.len(), 2);
+        assert!(fit.holds());
         assert!(fit.held_out.iter().all(|held| held.log_likelihood[1] > held.log_likelihood[0]));
+    }
+
+    #[test]
+    fn what_one_group_teaches_and_the_other_belies_does_not_hold() {
+        let start = Calibration { words: 0.0, name: 0.0, ..Calibration::default() };
+        let fit = fit(&start, &[group("a", 1.0, 8), group("b", -0.8, 8)]);
+        assert!(!fit.holds(), "{:?}", fit.held_out);
     }
 
     #[test]

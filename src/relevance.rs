@@ -158,14 +158,9 @@ impl Relevance {
         }
     }
 
-    /// The tests that have a word in common with the change, ascending.
-    pub fn tests(&self) -> impl Iterator<Item = TestId> {
-        self.scores.touched()
-    }
-
-    /// The `most` tests with the most in common, ascending; of equals the first.
+    /// Of the tests that have a word in common with the change the `most` with the most, ascending; of equals the first.
     pub fn nearest(&self, most: usize) -> Vec<TestId> {
-        let mut tests: Vec<TestId> = self.tests().collect();
+        let mut tests: Vec<TestId> = self.scores.touched().collect();
         if most < tests.len() {
             let by_score = |a: &TestId, b: &TestId| self.scores.get(*b).total_cmp(&self.scores.get(*a)).then(a.cmp(b));
             tests.select_nth_unstable_by(most, by_score);

@@ -46,6 +46,8 @@ struct CalibrateReport {
     changes: usize,
     /// Runs that nothing is learned from: nothing failed, or nothing that any evidence ranks.
     passed_over: usize,
+    /// Whether the fit is better on changes that it did not see; the constants stay as they are where not.
+    holds: bool,
     log_likelihood_before: f64,
     log_likelihood: f64,
     held_out: Vec<HeldOutReport>,
@@ -95,7 +97,11 @@ pub(super) fn run(args: &CalibrateArgs) -> Outcome {
     let before = before.unwrap_or_default();
     let mut fit = calibrate::fit(&before, &dealt(groups));
     if fit.occasions < CHANGES_LEAST {
-        (fit.calibration, fit.log_likelihood[1], fit.held_out) = (before, fit.log_likelihood[0], Vec::new());
+        fit.held_out = Vec::new();
+    }
+    // What is no better on changes that the fit did not see is not worth having.
+    if !fit.holds() {
+        (fit.calibration, fit.log_likelihood[1]) = (before, fit.log_likelihood[0]);
     }
     let report = CalibrateReport::new(before, fit, passed_over);
     match args.format {
@@ -150,6 +156,7 @@ fn dealt(groups: Vec<Group>) -> Vec<Group> {
 
 impl CalibrateReport {
     fn new(before: Calibration, fit: Fit, passed_over: usize) -> Self {
+        let holds = fit.holds();
         let held_out = fit.held_out.into_iter().map(|held| HeldOutReport {
             group: held.group,
             changes: held.occasions,
@@ -162,6 +169,7 @@ impl CalibrateReport {
             before,
             changes: fit.occasions,
             passed_over,
+            holds,
             log_likelihood_before: fit.log_likelihood[0],
             log_likelihood: fit.log_likelihood[1],
             held_out: held_out.collect(),
@@ -195,10 +203,9 @@ impl CalibrateReport {
             [held.group.clone(), held.changes.to_string()].into_iter().chain(figures).collect()
         }));
         text.push_str(&table("<>>>", &rows));
-        let gain: f64 = self.held_out.iter().map(|held| held.log_likelihood - held.log_likelihood_before).sum();
-        text.push_str(match gain > 0.0 {
+        text.push_str(match self.holds {
             true => "\nTo use it: covopt calibrate ... --format json -o calibration.json && covopt build --update calibration.json\n",
-            false => "\nIt is not better there than what the model holds: leave that as it is.\n",
+            false => "\nThe fit is not better there than what the model holds: the constants stay as they are.\n",
         });
         text
     }
