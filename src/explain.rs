@@ -271,9 +271,6 @@ impl<D: AsRef<[u8]>> Subject<'_, D> {
     }
 }
 
-/// A risk that fixed point cannot tell from none.
-const LAST_BITS: f64 = 1e-5;
-
 /// Regions of the instance as parts of the change.
 struct Map<'a> {
     candidates: &'a Candidates,
@@ -310,13 +307,8 @@ impl Map<'_> {
         let risks = account.risks().into_iter().zip(all.risks());
         for (region, (risk, unreachable)) in risks.enumerate() {
             let part = &mut parts[self.part_of[region]];
-            let whole = u64::from(instance.weights()[region]) * CHANCE_ONE;
-            let weight = self.candidates.weights[region];
-            let left = |risk: u64| match weight - self.candidates.chance(whole - risk) {
-                left if left > LAST_BITS => left,
-                _ => 0.0,
-            };
-            part.weight += weight;
+            let left = |risk: u64| self.candidates.risk_of(region, risk);
+            part.weight += self.candidates.weights[region];
             part.risk += left(risk);
             // All candidates leave no more than some of them, but for the last bits.
             part.unreachable += left(unreachable.min(risk));

@@ -13,7 +13,7 @@ use self::views::{Views, shares};
 use crate::change::{Change, Source};
 use crate::id::{TestId, file_of_id};
 use crate::model::{Index, ModelError};
-use crate::optimize::{Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights};
+use crate::optimize::{CHANCE_ONE, Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights};
 use crate::relevance::Relevance;
 use crate::signal::{self, Evidence};
 
@@ -413,6 +413,13 @@ impl Candidates {
     pub fn chance(&self, utility: u64) -> f64 {
         let chance = as_fraction(utility) * self.scale;
         if chance > 1.0 - LAST_BITS { 1.0 } else { chance }
+    }
+
+    /// The risk that is left on a region where `risk` of its weight in the instance is: at most its share of the change.
+    pub fn risk_of(&self, region: usize, risk: u64) -> f64 {
+        let whole = u64::from(self.instance.weights()[region]) * CHANCE_ONE;
+        let left = self.weights[region] - self.chance(whole.saturating_sub(risk));
+        if left > LAST_BITS { left } else { 0.0 }
     }
 
     /// These candidates with others, or fewer, tests.
