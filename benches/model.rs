@@ -8,7 +8,7 @@
 //! - `candidates/small`: a diff of three hunks in three files, to candidates; the everyday question;
 //! - `candidates/wide`: a diff of 200 lines in 40 files;
 //! - `match_path`: a path that is known by its end only;
-//! - `verify`, `build`, `restore`: everything at once; none may grow faster than its input.
+//! - `verify`, `build`, `join`: everything at once; none may grow faster than its input.
 //!
 //! `select` runs once for each edit and opens the model each time: open, look-up and candidates must vanish beside the
 //! start of a process (0.7 ms). Run with `cargo bench --bench model`; `cargo test --bench model` checks the answers alone.
@@ -18,7 +18,7 @@
 use std::fmt::Write;
 use std::hint::black_box;
 
-use covopt::build::{build, restore};
+use covopt::build::{Sources, build};
 use covopt::candidate::gather;
 use covopt::change::{Change, Mapping};
 use covopt::diff;
@@ -118,8 +118,13 @@ fn bench(criterion: &mut Criterion) {
     let bytes = build(&seen, Some("c0ffee"), |_| None);
     let index = Index::open(&bytes[..]).expect("what was built opens");
     let whole = index.verify(|_, _| ()).expect("what was built is whole");
-    let again = build(&restore(&index).expect("what was built is whole"), Some("c0ffee"), |_| None);
-    assert!(again[..] == bytes[..], "what is restored makes the same bytes");
+    let join = || {
+        let mut sources = Sources::new(Observations::default());
+        sources.join(&index).expect("what was built is whole");
+        sources.into_bytes(Some("c0ffee"), |_| None).expect("memory can be written")
+    };
+    let again = join();
+    assert!(again[..] == bytes[..], "what is read back makes the same bytes");
     let root = index.root();
     let per_posting = bytes.len() as f64 / root.postings as f64;
     eprintln!(
@@ -158,7 +163,7 @@ fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("whole");
     group.sample_size(10);
     group.bench_function("verify", |bencher| bencher.iter(|| index.verify(|_, _| ())));
-    group.bench_function("restore", |bencher| bencher.iter(|| restore(&index)));
+    group.bench_function("join", |bencher| bencher.iter(join));
     group.bench_function("build", |bencher| bencher.iter(|| build(black_box(&seen), None, |_| None)));
     group.finish();
 }

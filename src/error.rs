@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::build::BuildError;
 use crate::candidate::CandidateError;
 use crate::diff::DiffError;
 use crate::ingest::IngestError;
@@ -121,6 +122,14 @@ pub enum Error {
         /// What the system says.
         error: io::Error,
     },
+    /// A model says something else than what it is to join.
+    #[error("read model `{}`: {error}", .path.display())]
+    Contradiction {
+        /// The model.
+        path: PathBuf,
+        /// What is said twice, in different ways.
+        error: BuildError,
+    },
     /// A model would take the place of something else.
     #[error("write model `{path}`: expected a covopt model or nothing there, found something else; name another place, or \
              remove it first", path = .path.display())]
@@ -144,9 +153,12 @@ impl Error {
             | Error::Open { .. }
             | Error::Model { .. }
             | Error::Candidates(CandidateError::Model(_)) => exit::NO_INPUT,
-            Error::Ingest(_) | Error::Diff { .. } | Error::Ids { .. } | Error::Id(_) | Error::Candidates(_) => {
-                exit::MALFORMED
-            }
+            Error::Contradiction { .. }
+            | Error::Ingest(_)
+            | Error::Diff { .. }
+            | Error::Ids { .. }
+            | Error::Id(_)
+            | Error::Candidates(_) => exit::MALFORMED,
             Error::Write { .. } | Error::Occupied { .. } => exit::CANNOT_WRITE,
             Error::Output(_) => exit::IO,
         }

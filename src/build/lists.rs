@@ -1,42 +1,55 @@
-//! The postings section as it grows: equal lists are stored once.
+//! A section of posting lists as it is written: equal lists are stored once.
 
 use std::collections::HashMap;
+use std::io::{self, Seek, Write};
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::id::TestId;
 use crate::model::Posting;
-use crate::model::postings::{self, RawListRef};
+use crate::model::layout::Writer;
+use crate::model::postings::{RawListRef, encode};
+
+/// A list that is ready to be written.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    bytes: Vec<u8>,
+    hash: u128,
+}
+
+impl Encoded {
+    /// These postings, ascending by test.
+    pub(super) fn new(list: &[Posting]) -> Self {
+        let bytes = encode(list);
+        Self { hash: xxh3_128(&bytes), bytes }
+    }
+
+    /// These tests, ascending, each with 1 as its byte.
+    pub(super) fn of_tests(tests: &[TestId]) -> Self {
+        let list: Vec<Posting> = tests.iter().map(|&test| Posting { test, signal: 1 }).collect();
+        Self::new(&list)
+    }
+}
 
 /// Lists in the order in which they were first asked for, so that the lists of a file lie together.
+///
+/// What was written is told by its 128-bit hash: 2^-128 is the chance that two different lists pass for one.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    section: Vec<u8>,
-    /// Where the list with this hash begins; of different lists with one hash, the first.
-    known: HashMap<u64, usize>,
+    known: HashMap<u128, u64>,
 }
 
 impl Lists {
-    /// A reference to these postings, ascending by test.
-    pub(super) fn place(&mut self, list: &[Posting]) -> RawListRef {
-        RawListRef::new(&postings::encode(list), |bytes| {
-            let end = self.section.len();
-            let offset = *self.known.entry(xxh3_64(bytes)).or_insert(end);
-            if self.section[offset..].starts_with(bytes) {
-                return offset as u64;
-            }
-            self.section.extend_from_slice(bytes);
-            end as u64
-        })
-    }
-
-    /// As [`Lists::place`], with 1 as every test's byte.
-    pub(super) fn place_tests(&mut self, tests: &[TestId]) -> RawListRef {
-        let list: Vec<Posting> = tests.iter().map(|&test| Posting { test, signal: 1 }).collect();
-        self.place(&list)
-    }
-
-    pub(super) fn into_section(self) -> Vec<u8> {
-        self.section
+    /// A reference to a list in the section that is open.
+    pub(super) fn place<W: Write + Seek>(&mut self, list: &Encoded, out: &mut Writer<W>) -> io::Result<RawListRef> {
+        let mut written = Ok(());
+        let place = RawListRef::new(&list.bytes, |bytes| {
+            *self.known.entry(list.hash).or_insert_with(|| {
+                let offset = out.section_bytes();
+                written = out.append(bytes);
+                offset
+            })
+        });
+        written.map(|()| place)
     }
 }

@@ -1,94 +1,212 @@
-//! From observations to the bytes of a model. Deterministic: the same observations, in whatever order they came, give
-//! the same bytes.
+//! From observations, and models that join them, to the bytes of a model. Deterministic: the same observations, in whatever
+//! order they came and however they were shared among models, give the same bytes.
+//!
+//! What there is of pairs of a test and a line, a word or a feature streams through: it comes sorted from the logs of the
+//! observations, is laid out file by file and word by word, and goes to the output. Only tables of tests, files and words are
+//! held.
 
 mod blocks;
+mod files;
 mod lists;
-mod restore;
+mod older;
 mod unapply;
 mod update;
 mod vocabulary;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Cursor, Seek, Write};
 
 use rkyv::rancor::Failure;
 use rkyv::util::AlignedVec;
 
-use self::lists::Lists;
+use self::lists::{Encoded, Lists};
+use self::older::{Older, Rule};
 use crate::id::{TestId, path_in_test_id};
-use crate::model::layout::{Kind, assemble};
-use crate::model::names::{REF_BYTES, RawRef};
+use crate::model::layout::{Kind, Writer};
 use crate::model::pace::Paces;
-use crate::model::record::link_outer;
 use crate::model::root::Root;
 use crate::model::{
-    FileRecord, NO_FAMILY, Posting, RawFeature, RunFact, Stamp, SymbolRecord, TestRecord, chunk, facts, failures,
-    names, probe, quantize_count, sessions,
+    Index, ModelError, NO_FAMILY, RawFeature, RunFact, Stamp, TestRecord, chunk, facts, failures, names, probe,
+    sessions,
 };
-use crate::observation::{FileFacts, FileKey, LineSet, Observations, TestFacts, TestKey};
-use crate::optimize::Level;
+use crate::observation::{FileKey, Log, Observations, TestFacts, TestKey, by_name};
 use crate::signal::Calibration;
 
-pub use restore::restore;
 pub use unapply::{Edited, unapply};
-pub use update::{Tally, compare, update};
+pub use update::{Tally, compare};
 
-/// Alignment of an archive in the records section.
-const RECORD_ALIGNMENT: usize = 16;
+/// How much of a log is laid out at once, in bytes.
+const BATCH_BYTES: usize = 8 << 20;
 
-/// Lays out a model.
-///
-/// `base` is the commit that the observations describe; `stamp` gives size and content hash of a file of the tree by
-/// its path, where it is there.
+/// Why a model could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The output, or a file that holds what memory does not, could not be written or read back.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A model that is to be joined is damaged.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Two inputs say that different files define a test.
+    #[error("`{test}` is defined in `{}` by one of the models, and in `{}` by another; build them again from the same tree", .files[0], .files[1])]
+    FileConflict {
+        /// The test.
+        test: String,
+        /// The files.
+        files: [String; 2],
+    },
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The tests of the model.
+    pub tests: u32,
+    /// The files that it knows.
+    pub files: u32,
+    /// The length of the model in bytes.
+    pub bytes: u64,
+}
+
+/// What a model is built from.
+pub struct Sources<'a, D> {
+    seen: Observations,
+    older: Vec<Older<'a, D>>,
+}
+
+impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
+    /// Observations alone.
+    pub fn new(seen: Observations) -> Self {
+        Self { seen, older: Vec::new() }
+    }
+
+    /// What is known so far of tests and files by themselves.
+    pub fn observations(&self) -> &Observations {
+        &self.seen
+    }
+
+    /// Joins a model: everything that it says and the observations say holds.
+    ///
+    /// # Errors
+    /// If a part of the model is damaged, or it says that another file defines a test.
+    pub fn join(&mut self, index: &'a Index<D>) -> Result<(), BuildError> {
+        self.older.push(Older::add(index, &mut self.seen, Rule::Join)?);
+        Ok(())
+    }
+
+    /// Joins an older model: where it and the observations speak of the lines, signals or text of a test, of the symbols of a
+    /// file, or of a constant, the observations alone hold.
+    ///
+    /// # Errors
+    /// If a part of the model is damaged.
+    pub fn update(&mut self, index: &'a Index<D>) -> Result<Tally, BuildError> {
+        let news = self.seen.tests().iter().map(|facts| facts.recorded || facts.has_signals).collect::<Vec<bool>>();
+        let older = Older::add(index, &mut self.seen, Rule::Update)?;
+        let (all, known) = (self.seen.tests().len(), older.tests().len());
+        let replaced = older.tests().iter().filter(|test| news.get(test.0 as usize) == Some(&true)).count();
+        self.older.push(older);
+        Ok(Tally { kept: known - replaced, added: all - known, replaced, removed: 0 })
+    }
+
+    /// Lays out a model.
+    ///
+    /// `base` is the commit that the sources describe; `stamp` gives size and content hash of a file of the tree by its
+    /// path, where it is there.
+    ///
+    /// # Errors
+    /// If the output cannot be written, what was spilled cannot be read, or a model that joins is damaged.
+    ///
+    /// # Panics
+    /// With 2^30 tests, 2^32 files, features or commits, a file whose record is 4 GiB (hundreds of millions of line runs),
+    /// or sixteen neighbouring names of 4 GiB together.
+    pub fn write<W: Write + Seek>(
+        mut self,
+        base: Option<&str>,
+        stamp: impl Fn(&str) -> Option<Stamp>,
+        out: W,
+    ) -> Result<Written, BuildError> {
+        let order = Order::new(&mut self.seen);
+        vocabulary::add_names(&mut self.seen, &order)?;
+        let logs = self.seen.take_logs();
+        let seen = &self.seen;
+        let stated = seen.constants().iter().map(|(&name, &value)| (name, value));
+        let (calibration, constants_stated) = Calibration::of(stated);
+        let mut root = Root { base: base.map(str::to_owned), calibration, constants_stated, ..Root::default() };
+        let mut out = Writer::begin(out, archive(&root).len())?;
+
+        out.open(Kind::Postings)?;
+        let mut lists = Lists::default();
+        let files = files::lay_out((seen, logs.lines, &self.older), &order, (&mut lists, &mut out), &mut root, stamp)?;
+        let features = feature_entries(seen, logs.signals, &order, (&mut lists, &mut out), &mut root)?;
+        out.open(Kind::WordPostings)?;
+        let vocabulary = vocabulary::lay_out(logs.words, &order, &mut root, &mut out)?;
+
+        let test_names: Vec<&str> = order.tests.iter().map(|&test| seen.test_name(test)).collect();
+        let paths: Vec<&str> = order.files.iter().map(|&file| seen.file_path(file)).collect();
+        let families: BTreeSet<&str> = seen.tests().iter().filter_map(|test| test.family.as_deref()).collect();
+        let families: Vec<&str> = families.into_iter().collect();
+        let commits = commits(seen);
+        root.tests = count(test_names.len());
+        root.files = count(paths.len());
+        root.features = count(seen.features().len());
+        root.families = count(families.len());
+        root.commits = count(commits.len());
+        out.section(Kind::TestNames, &names::encode(&test_names))?;
+        drop(test_names);
+        out.section(Kind::Costs, &costs(seen, &order, &mut root))?;
+        let facts = test_records(seen, &order, &families, &commits, &mut root);
+        let failures = failures(&facts, &mut root);
+        out.section(Kind::Facts, &facts::encode(&facts))?;
+        drop(facts);
+        out.section(Kind::Paths, &names::encode(&paths))?;
+        out.section(Kind::Probe, &probe::encode(&paths))?;
+        out.section(Kind::Suffixes, &suffixes(&paths))?;
+        out.section(Kind::Files, &files.table)?;
+        out.section(Kind::Records, &files.records)?;
+        let features_named: Vec<&String> =
+            by_name(seen.features()).iter().map(|&key| &seen.features()[key as usize]).collect();
+        out.section(Kind::FeatureNames, &names::encode(&features_named))?;
+        out.section(Kind::Features, &features)?;
+        out.section(Kind::FamilyNames, &names::encode(&families))?;
+        out.section(Kind::Commits, &names::encode(&commits))?;
+        out.section(Kind::Vocabulary, &vocabulary.buckets)?;
+        out.section(Kind::WordCounts, &vocabulary.counts)?;
+        out.section(Kind::FamilyOf, &family_of(seen, &order))?;
+        out.section(Kind::Sessions, &sessions::encode(seen.sessions()))?;
+        out.section(Kind::Failures, &failures)?;
+        let bytes = out.finish(&archive(&root))?;
+        Ok(Written { tests: root.tests, files: root.files, bytes })
+    }
+
+    /// Lays out a model in memory, as [`Sources::write`].
+    ///
+    /// # Errors
+    /// As [`Sources::write`].
+    pub fn into_bytes(
+        self,
+        base: Option<&str>,
+        stamp: impl Fn(&str) -> Option<Stamp>,
+    ) -> Result<AlignedVec<64>, BuildError> {
+        let mut file = Cursor::new(Vec::new());
+        self.write(base, stamp, &mut file)?;
+        let mut aligned = AlignedVec::with_capacity(file.get_ref().len());
+        aligned.extend_from_slice(file.get_ref());
+        Ok(aligned)
+    }
+}
+
+/// Lays out a model of observations alone, in memory.
 ///
 /// # Panics
-/// With 2^30 tests, 2^32 files, features or commits, a file whose record is 4 GiB (hundreds of millions of line runs), or
-/// sixteen neighbouring names of 4 GiB together.
+/// As [`Sources::write`], and if what was spilled cannot be read back.
 pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Option<Stamp>) -> AlignedVec<64> {
-    let order = Order::new(seen);
-    let mut lists = Lists::default();
-    let stated = seen.constants().iter().map(|(&name, &value)| (name, value));
-    let (calibration, constants_stated) = Calibration::of(stated);
-    let mut root = Root { base: base.map(str::to_owned), calibration, constants_stated, ..Root::default() };
-    let (files, records) = file_records(seen, &order, &mut lists, &mut root, stamp);
-    let features = feature_entries(seen, &order, &mut lists, &mut root);
-    let costs = costs(seen, &order, &mut root);
-    let families: Vec<&str> =
-        seen.tests().iter().filter_map(|test| test.family.as_deref()).collect::<BTreeSet<_>>().into_iter().collect();
-    let commits = commits(seen);
-    root.commits = count(commits.len());
-    let facts = test_records(seen, &order, &families, &commits, &mut root);
-    let failures = failures(&facts, &mut root);
-    root.tests = count(order.tests.len());
-    root.files = count(order.paths.len());
-    root.features = count(seen.features().len());
-    root.families = count(families.len());
-    let vocabulary = vocabulary::lay_out(seen, &order, &mut root);
-    let features_named: Vec<&String> = seen.features().iter().collect();
-    let archive = rkyv::to_bytes::<Failure>(&root).expect("a root in memory can be archived");
-    let test_names: Vec<&str> = order.tests.iter().map(|&test| seen.test_name(test)).collect();
-    let sections = [
-        (Kind::TestNames, names::encode(&test_names)),
-        (Kind::Costs, costs),
-        (Kind::Facts, facts::encode(&facts)),
-        (Kind::Paths, names::encode(&order.paths)),
-        (Kind::Probe, probe::encode(&order.paths)),
-        (Kind::Suffixes, suffixes(&order.paths)),
-        (Kind::Files, files),
-        (Kind::Records, records),
-        (Kind::Postings, lists.into_section()),
-        (Kind::FeatureNames, names::encode(&features_named)),
-        (Kind::Features, features),
-        (Kind::FamilyNames, names::encode(&families)),
-        (Kind::Commits, names::encode(&commits)),
-        (Kind::Vocabulary, vocabulary.buckets),
-        (Kind::WordPostings, vocabulary.postings),
-        (Kind::WordCounts, vocabulary.counts),
-        (Kind::FamilyOf, family_of(seen, &order)),
-        (Kind::Sessions, sessions::encode(seen.sessions())),
-        (Kind::Failures, failures),
-    ];
-    assemble(&archive, &sections)
+    let sources: Sources<'_, &[u8]> = Sources::new(seen.clone());
+    sources.into_bytes(base, stamp).expect("memory can be written, and what was spilled read")
+}
+
+fn archive(root: &Root) -> AlignedVec {
+    rkyv::to_bytes::<Failure>(root).expect("a root in memory can be archived")
 }
 
 fn count(length: usize) -> u32 {
@@ -96,139 +214,84 @@ fn count(length: usize) -> u32 {
 }
 
 /// The order of tests and files in the model: by name, whatever the order in which they were seen.
-struct Order<'a> {
+struct Order {
     /// Tests by position.
     tests: Vec<TestKey>,
-    /// Position of each test key.
+    /// Position of each test, by key.
     test_ids: Vec<TestId>,
-    /// Paths by position: files that were seen, and files that test ids name.
-    paths: Vec<&'a str>,
+    /// Files by position: those that were seen, and those that test ids name.
+    files: Vec<FileKey>,
+    /// Position of each file, by key.
+    file_ranks: Vec<u32>,
     /// The file that defines each test, by key: as an input says, else as its id says.
-    defined_in: Vec<Option<&'a str>>,
+    defined_in: Vec<Option<FileKey>>,
 }
 
-impl<'a> Order<'a> {
-    fn new(seen: &'a Observations) -> Self {
-        let mut tests: Vec<TestKey> = (0..count(seen.tests().len())).map(TestKey).collect();
-        tests.sort_unstable_by_key(|&test| seen.test_name(test));
+impl Order {
+    /// Makes the files known that test ids name, and puts everything in order.
+    fn new(seen: &mut Observations) -> Self {
+        let mut defined_in = Vec::with_capacity(seen.tests().len());
+        for key in 0..seen.tests().len() {
+            // Where an input declares another file, too: then what is known of a test only ever adds a path, in any order.
+            let named = path_in_test_id(&seen.test_names()[key]).map(str::to_owned).map(|path| seen.file(&path));
+            defined_in.push(seen.tests()[key].file.or(named));
+        }
+        let tests: Vec<TestKey> = by_name(seen.test_names()).into_iter().map(TestKey).collect();
         let mut test_ids = vec![TestId(0); tests.len()];
         for (position, test) in tests.iter().enumerate() {
             test_ids[test.0 as usize] = TestId(count(position));
         }
-        let declared = |test: &TestFacts| test.file.map(|file| seen.file_path(file));
-        let defined_in: Vec<Option<&str>> = seen
-            .tests()
-            .iter()
-            .zip(seen.test_names())
-            .map(|(test, name)| declared(test).or_else(|| path_in_test_id(name)))
-            .collect();
-        let mut paths: BTreeSet<&str> = seen.file_paths().iter().map(String::as_str).collect();
-        paths.extend(defined_in.iter().flatten());
-        // Where an input declares another file, too: then what is known of a test only ever adds a path, in any order.
-        paths.extend(seen.test_names().iter().filter_map(|name| path_in_test_id(name)));
-        Self { tests, test_ids, paths: paths.into_iter().collect(), defined_in }
+        let files: Vec<FileKey> = by_name(seen.file_paths()).into_iter().map(FileKey).collect();
+        let mut file_ranks = vec![0; files.len()];
+        for (rank, file) in (0..).zip(&files) {
+            file_ranks[file.0 as usize] = rank;
+        }
+        Self { tests, test_ids, files, file_ranks, defined_in }
     }
 
     fn id(&self, test: TestKey) -> TestId {
         self.test_ids[test.0 as usize]
     }
+
+    /// The path of the file that defines a test.
+    fn defined_in<'a>(&self, seen: &'a Observations, test: TestKey) -> Option<&'a str> {
+        self.defined_in[test.0 as usize].map(|file| seen.file_path(file))
+    }
+
+    /// The position of the file of each test that has one, with the test.
+    fn defines(&self) -> Vec<(u32, TestId)> {
+        let tests = self.defined_in.iter().zip(&self.test_ids);
+        tests.filter_map(|(file, &test)| Some((self.file_ranks[(*file)?.0 as usize], test))).collect()
+    }
 }
 
-/// The `files` table and the `file records` section.
-fn file_records(
+/// The `features` section; the lists are in the section that is open.
+fn feature_entries<W: Write + Seek>(
     seen: &Observations,
-    order: &Order<'_>,
-    lists: &mut Lists,
+    signals: Log,
+    order: &Order,
+    (lists, out): (&mut Lists, &mut Writer<W>),
     root: &mut Root,
-    stamp: impl Fn(&str) -> Option<Stamp>,
-) -> (Vec<u8>, Vec<u8>) {
-    let keys: HashMap<&str, FileKey> = seen.file_paths().iter().map(String::as_str).zip((0..).map(FileKey)).collect();
-    let mut defines: HashMap<&str, Vec<TestId>> = HashMap::new();
-    for &test in &order.tests {
-        if let Some(path) = order.defined_in[test.0 as usize] {
-            defines.entry(path).or_default().push(order.id(test));
-        }
-    }
-    let mut table = Vec::with_capacity(order.paths.len() * REF_BYTES);
-    let mut records: Vec<u8> = Vec::new();
-    let unseen = FileFacts::default();
-    for (position, &path) in order.paths.iter().enumerate() {
-        let facts = keys.get(path).map_or(&unseen, |key| &seen.files()[key.0 as usize]);
-        let mut record = file_record(facts, order, lists, root);
-        record.file = count(position);
-        record.stamp = stamp(path);
-        record.defines = lists.place_tests(defines.get(path).map_or(&[], Vec::as_slice)).to_bytes();
-        let archive = rkyv::to_bytes::<Failure>(&record).expect("a record in memory can be archived");
-        records.resize(records.len().next_multiple_of(RECORD_ALIGNMENT), 0);
-        table.extend_from_slice(bytemuck::bytes_of(&RawRef::new(records.len(), &archive, position)));
-        records.extend_from_slice(&archive);
-    }
-    (table, records)
-}
-
-fn file_record(facts: &FileFacts, order: &Order<'_>, lists: &mut Lists, root: &mut Root) -> FileRecord {
-    let mut covered: Vec<(TestId, &LineSet)> = facts
-        .covered
-        .iter()
-        .filter(|(_, lines)| !lines.is_empty())
-        .map(|(&test, lines)| (order.id(test), lines))
-        .collect();
-    covered.sort_unstable_by_key(|&(test, _)| test);
-    let blocks = blocks::group(&covered);
-    let touching: Vec<Posting> =
-        covered.iter().map(|&(test, lines)| Posting { test, signal: quantize_count(lines.len()) }).collect();
-    root.blocks += blocks.tests.len() as u64;
-    root.postings += blocks.tests.iter().map(|tests| tests.len() as u64).sum::<u64>();
-    root.file_postings += touching.len() as u64;
-    root.symbols += facts.symbols.len() as u64;
-    let mut symbols: Vec<SymbolRecord> = facts
-        .symbols
-        .iter()
-        .map(|symbol| SymbolRecord {
-            first: symbol.lines.first,
-            last: symbol.lines.last,
-            kind: symbol.kind as u8,
-            outer: 0,
-            name: symbol.name.clone(),
-        })
-        .collect();
-    // Of symbols with one span and name the kind decides: the sort is stable and the set is sorted by it.
-    symbols.sort_by(|a, b| (a.first, Reverse(a.last), &a.name).cmp(&(b.first, Reverse(b.last), &b.name)));
-    link_outer(&mut symbols);
-    FileRecord {
-        runs: blocks.runs,
-        blocks: blocks.tests.iter().map(|tests| lists.place_tests(tests).to_bytes()).collect(),
-        imported: facts.imported.ranges().iter().map(|range| [range.first, range.last]).collect(),
-        touching: lists.place(&touching).to_bytes(),
-        symbols,
-        ..FileRecord::default()
-    }
-}
-
-fn feature_entries(seen: &Observations, order: &Order<'_>, lists: &mut Lists, root: &mut Root) -> Vec<u8> {
-    let mut postings: BTreeMap<&str, Vec<Posting>> =
-        seen.features().iter().map(|name| (name.as_str(), Vec::new())).collect();
-    for &test in &order.tests {
-        let mut declared = false;
-        for (feature, &signal) in &seen.tests()[test.0 as usize].signals {
-            let posting = Posting { test: order.id(test), signal: Level::from_signal(signal).0 };
-            // A signal below the scale is none, and its test counts as it would after a restore.
-            if let Some(list) = postings.get_mut(feature.as_str())
-                && posting.signal > 0
-            {
-                declared = true;
-                list.push(posting);
-            }
-        }
-        root.tests_declared += u32::from(declared);
-    }
+) -> Result<Vec<u8>, BuildError> {
+    let features = by_name(seen.features());
+    let ranks = crate::observation::ranks(seen.features());
+    let mut merge = signals.sorted(|feature| ranks[feature as usize]);
+    let mut declared = vec![false; order.tests.len()];
     let mut table = Vec::new();
-    for (position, (name, list)) in postings.iter().enumerate() {
-        root.postings += list.len() as u64;
-        let weight = seen.weights().get(*name).copied();
-        table.extend_from_slice(bytemuck::bytes_of(&RawFeature::new(lists.place(list), weight, position)));
+    for (position, feature) in features.into_iter().enumerate() {
+        let mut entries = Vec::new();
+        if merge.peek() == Some(feature) {
+            merge.append(&mut entries)?;
+        }
+        let postings = vocabulary::postings(&entries, |test| order.id(test));
+        postings.iter().for_each(|posting| declared[posting.test.0 as usize] = true);
+        root.postings += postings.len() as u64;
+        let weight = seen.weight_of(&seen.features()[feature as usize]);
+        let list = lists.place(&Encoded::new(&postings), out)?;
+        table.extend_from_slice(bytemuck::bytes_of(&RawFeature::new(list, weight, position)));
     }
-    table
+    root.tests_declared = count(declared.iter().filter(|&&declared| declared).count());
+    Ok(table)
 }
 
 /// The cost that a test's runs tell: the upper median of those that state one, in microseconds.
@@ -238,7 +301,7 @@ fn cost_of(test: &TestFacts) -> Option<u64> {
     costs.get(costs.len() / 2).copied()
 }
 
-fn costs(seen: &Observations, order: &Order<'_>, root: &mut Root) -> Vec<u8> {
+fn costs(seen: &Observations, order: &Order, root: &mut Root) -> Vec<u8> {
     let costs: Vec<Option<u64>> = order.tests.iter().map(|test| cost_of(&seen.tests()[test.0 as usize])).collect();
     let mut known: Vec<u64> = costs.iter().copied().flatten().collect();
     known.sort_unstable();
@@ -264,7 +327,7 @@ fn commits(seen: &Observations) -> Vec<&str> {
 
 fn test_records(
     seen: &Observations,
-    order: &Order<'_>,
+    order: &Order,
     families: &[&str],
     commits: &[&str],
     root: &mut Root,
@@ -273,7 +336,7 @@ fn test_records(
     let record = |&test: &TestKey| {
         let facts = &seen.tests()[test.0 as usize];
         root.tests_recorded += u32::from(facts.recorded);
-        root.tests_with_text += u32::from(!facts.words.is_empty());
+        root.tests_with_text += u32::from(facts.has_text);
         root.runs += facts.runs.len() as u64;
         let runs = facts.runs.iter().map(|run| RunFact {
             time_us: run.time_us,
@@ -283,7 +346,7 @@ fn test_records(
         });
         TestRecord {
             recorded: facts.recorded,
-            has_text: !facts.words.is_empty(),
+            has_text: facts.has_text,
             family: facts.family.as_deref().and_then(|family| position(families, family)),
             runs: runs.collect(),
         }
@@ -308,7 +371,7 @@ fn suffixes(paths: &[&str]) -> Vec<u8> {
 
 /// The family of each test by position: those of a declared family, and otherwise those whose ids differ after the first
 /// bracket alone. Numbered by their first members; a test without another member has none.
-fn family_of(seen: &Observations, order: &Order<'_>) -> Vec<u8> {
+fn family_of(seen: &Observations, order: &Order) -> Vec<u8> {
     let key = |&test: &TestKey| {
         let declared = seen.tests()[test.0 as usize].family.as_deref().map(|family| (true, family));
         declared.or_else(|| seen.test_name(test).split_once('[').map(|(name, _)| (false, name)))

@@ -4,7 +4,8 @@
 //! new side's lines: those that the diff leaves alone only move, and where a diff puts lines in the place of others, what
 //! runs the new ones is taken to run the old ones. An added line was not there, and is forgotten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 
 use crate::diff::{FileDiff, Hunk, LineKind, Status};
 use crate::id::path_in_test_id;
@@ -104,7 +105,7 @@ impl Edited {
             Symbol { lines: LineRange { first, last: last.max(first) }, ..symbol }
         };
         FileFacts {
-            covered: new.covered.into_iter().map(|(test, lines)| (test, self.lines(&lines))).collect(),
+            is_covered: false,
             imported: self.lines(&new.imported),
             symbols: new.symbols.into_iter().map(symbol).collect(),
         }
@@ -147,22 +148,28 @@ fn edits(hunk: &Hunk<'_>) -> Vec<Edit> {
 /// Makes of what was observed after `edited` what would have been observed before. Tests keep their ids: those of a file
 /// that moved count as defined where it was.
 ///
+/// # Errors
+/// If what was spilled cannot be read.
+///
 /// # Panics
 /// With 2^32 files.
-pub fn unapply(seen: &mut Observations, edited: &[Edited]) {
-    let by_path: HashMap<&str, &Edited> = edited.iter().map(|edited| (edited.new_path.as_str(), edited)).collect();
-    let files: Vec<(FileKey, &Edited)> = (0..)
-        .map(FileKey)
-        .zip(seen.file_paths())
-        .filter_map(|(key, path)| Some((key, *by_path.get(path.as_str())?)))
-        .collect();
-    // All are taken before any is put back: files may have changed places.
-    let taken: Vec<(FileFacts, &Edited)> =
-        files.into_iter().map(|(key, edited)| (std::mem::take(seen.file_mut(key)), edited)).collect();
-    for (facts, edited) in taken {
+pub fn unapply(seen: &mut Observations, edited: &[Edited]) -> io::Result<()> {
+    let known = edited.iter().filter_map(|edited| Some((seen.known_file(&edited.new_path)?, edited)));
+    let by_file: BTreeMap<FileKey, &Edited> = known.collect();
+    // All is taken before any is put back: files may have changed places.
+    let lines = seen.take_lines(&by_file.keys().copied().collect())?;
+    let facts: Vec<(FileFacts, &Edited)> =
+        by_file.iter().map(|(&file, &edited)| (std::mem::take(seen.file_mut(file)), edited)).collect();
+    for (facts, edited) in facts {
         let key = seen.file(&edited.old_path);
         *seen.file_mut(key) = edited.facts(facts);
     }
+    for (file, test, lines) in lines {
+        let edited = by_file[&file];
+        let key = seen.file(&edited.old_path);
+        seen.cover(test, key, &edited.lines(&lines));
+    }
+    let by_path: HashMap<&str, &Edited> = edited.iter().map(|edited| (edited.new_path.as_str(), edited)).collect();
     let moved: Vec<(TestKey, &Edited)> = (0..)
         .map(TestKey)
         .zip(seen.test_names())
@@ -173,6 +180,7 @@ pub fn unapply(seen: &mut Observations, edited: &[Edited]) {
         let file = seen.file(&edited.old_path);
         seen.test_mut(test).file = Some(file);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -225,11 +233,11 @@ mod tests {
             let (test, file) = (seen.test(&format!("{path}::test")), seen.file(path));
             seen.cover(test, file, &[LineRange::single(line)].into_iter().collect());
         }
-        unapply(&mut seen, &[moved("b.py", "a.py"), moved("a.py", "b.py")]);
+        unapply(&mut seen, &[moved("b.py", "a.py"), moved("a.py", "b.py")]).unwrap();
         for (path, other, line) in [("a.py", "b.py", 2), ("b.py", "a.py", 1)] {
             let (test, file) = (seen.test(&format!("{other}::test")), seen.file(path));
             assert_eq!(seen.tests()[test.0 as usize].file, Some(file));
-            assert!(seen.files()[file.0 as usize].covered[&test].contains(line));
+            assert!(seen.all_lines().unwrap()[&(file, test)].contains(line));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `covopt build`: make or refresh the model.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,14 +10,15 @@ use rkyv::util::AlignedVec;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::model_source::{MODEL_NAME, Model, Place};
+use super::replace::replace;
 use super::repository::Repository;
 use super::{ModelArgs, Outcome, find, note, sink};
-use crate::build::{self, Edited, Tally};
+use crate::build::{self, BuildError, Edited, Sources, Tally, Written};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
 use crate::id::TestId;
 use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Note, Summary, detect};
-use crate::model::{Index, Root, Stamp};
+use crate::model::{Root, Stamp};
 use crate::observation::{Observations, TestFacts};
 use crate::output::{counted, group_digits};
 
@@ -105,22 +106,43 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         notes.extend(lost(args, old, &observations)?);
     }
     notes.extend(base.note);
-    let (observations, tally) = join(args, old, observations)?;
+    // An unreadable model is replaced, but never joined to.
+    let old = match old {
+        Err(error) if args.update && !matches!(error, Error::NoModel(_)) => return Err(error),
+        old => old.ok(),
+    };
+    let mut sources = Sources::new(observations);
+    let tally = match &old {
+        Some(old) if args.update => sources.update(&old.index).map_err(|error| build_error(error, &old.path))?,
+        Some(old) => replaced(args, old, sources.observations())?,
+        None => build::compare([], sources.observations()),
+    };
     if args.update {
-        notes.extend(without_cost(&observations).map(|note| note.to_string()));
+        notes.extend(without_cost(sources.observations()).map(|note| note.to_string()));
     }
-    notes.extend(emptiness(&observations));
-    let bytes = build::build(&observations, base.commit.as_deref(), stamps(&root));
-    replace(&target, &bytes)?;
+    notes.extend(emptiness(sources.observations()));
+    let written = replace(&target, |out| {
+        let written = sources.write(base.commit.as_deref(), stamps(&root), out);
+        written.map_err(|error| build_error(error, &target))
+    })?;
     if !args.quiet {
-        let built = Built { bytes, inputs, notes };
-        built.report();
-        report_tally(&target, &built, &observations, tally);
+        report(&inputs, &notes);
+        report_tally(&target, written, tally);
         if is_first {
             hint_unless_ignored(repository.as_ref());
         }
     }
     Ok(exit::DONE)
+}
+
+/// Why the model at `path` could not be built, or joined.
+pub(super) fn build_error(error: BuildError, path: &Path) -> Error {
+    let path = path.to_owned();
+    match error {
+        BuildError::Io(error) => Error::Write { path, error },
+        BuildError::Model(error) => Error::Model { path, error },
+        error @ BuildError::FileConflict { .. } => Error::Contradiction { path, error },
+    }
 }
 
 /// The folder of the suite, relative to the root.
@@ -151,23 +173,9 @@ pub(super) fn hint_unless_ignored(repository: Option<&Repository>) {
     }
 }
 
-/// Joins to the older model, or makes sure that replacing it loses nothing by accident.
-fn join(args: &BuildArgs, old: Result<Model, Error>, new: Observations) -> Result<(Observations, Tally), Error> {
-    let old = match old {
-        Ok(old) => old,
-        // An unreadable model is replaced, but never joined to.
-        Err(error) if args.update && !matches!(error, Error::NoModel(_)) => return Err(error),
-        Err(_) => {
-            let tally = build::compare([], &new);
-            return Ok((new, tally));
-        }
-    };
-    if args.update {
-        let mut joined = build::restore(&old.index).map_err(|error| old.error(error))?;
-        let tally = build::update(&mut joined, &new);
-        return Ok((joined, tally));
-    }
-    if let Some((now, before)) = poorer(&new, old.index.root()).filter(|_| !args.force) {
+/// What becomes of the tests of a model that is replaced; makes sure that this loses nothing by accident.
+fn replaced(args: &BuildArgs, old: &Model, new: &Observations) -> Result<Tally, Error> {
+    if let Some((now, before)) = poorer(new, old.index.root()).filter(|_| !args.force) {
         return Err(Error::Usage(format!(
             "the inputs hold {now}, model `{}` {before}; add to it with --update, or replace it with --force",
             old.path.display()
@@ -176,8 +184,7 @@ fn join(args: &BuildArgs, old: Result<Model, Error>, new: Observations) -> Resul
     let names = (0..old.index.root().tests).map(|test| old.index.test_name(TestId(test)));
     // Of a damaged model, which is replaced, nothing is kept or removed.
     let names: Vec<String> = names.collect::<Result<_, _>>().unwrap_or_default();
-    let tally = build::compare(names.iter().map(String::as_str), &new);
-    Ok((new, tally))
+    Ok(build::compare(names.iter().map(String::as_str), new))
 }
 
 /// What was learned of the older model by other commands and is not in its inputs: replacing the model leaves it out.
@@ -219,8 +226,7 @@ fn without_cost(seen: &Observations) -> Option<Note> {
 
 /// Whether any test has a line that it ran or a signal that is declared.
 fn holds_evidence(seen: &Observations) -> bool {
-    let has_lines = seen.files().iter().any(|file| file.covered.values().any(|lines| !lines.is_empty()));
-    has_lines || seen.tests().iter().any(|test| !test.signals.is_empty())
+    seen.files().iter().any(|file| file.is_covered) || seen.tests().iter().any(|test| test.has_signals)
 }
 
 /// What a model without evidence cannot do. Joined to an older one, the inputs are as they are.
@@ -228,20 +234,20 @@ fn emptiness(seen: &Observations) -> Option<String> {
     if seen.test_names().is_empty() {
         Some("the model holds no test: no input names one, so there is nothing to select".to_owned())
     } else if !holds_evidence(seen) {
-        let words = if seen.tests().iter().any(|test| !test.words.is_empty()) { "words, " } else { "" };
+        let words = if seen.tests().iter().any(|test| test.has_text) { "words, " } else { "" };
         Some(format!("no test's lines were recorded: tests are chosen by their {words}names and files alone"))
     } else {
         None
     }
 }
 
-fn report_tally(target: &Path, built: &Built, observations: &Observations, tally: Tally) {
+fn report_tally(target: &Path, written: Written, tally: Tally) {
     note(&format!(
         "wrote `{}`: {}, {}, {}; {} kept, {} added, {} replaced, {} removed",
         target.display(),
-        counted(observations.test_names().len(), "test"),
-        counted(Index::open(&built.bytes[..]).map_or(0, |index| index.root().files as usize), "file"),
-        counted(built.bytes.len(), "byte"),
+        counted(written.tests as usize, "test"),
+        counted(written.files as usize, "file"),
+        format_args!("{} bytes", group_digits(written.bytes)),
         counted(tally.kept, "test"),
         group_digits(tally.added as u64),
         group_digits(tally.replaced as u64),
@@ -351,7 +357,7 @@ impl Found {
     /// what the model describes.
     pub(super) fn build(self, root: &Path, repository: Option<&Repository>, changed: &Changed) -> Result<Built, Error> {
         let mut ingested = self.ingest(&context(root))?;
-        let seen_after = changed.unapply(root, &mut ingested);
+        let seen_after = changed.unapply(root, &mut ingested)?;
         let base = match seen_after {
             Some(note) => Base { commit: None, note: Some(note) },
             None => base(None, root, repository, &ingested, &changed.paths)?,
@@ -390,14 +396,14 @@ impl Changed {
 
     /// Where coverage is younger than a changed file that it names, the recording saw the file as it is now: its lines are
     /// made those before the diff. Says so, because such a model describes no commit.
-    fn unapply(&self, root: &Path, ingested: &mut Ingested) -> Option<String> {
-        let recorded = ingested.recorded?;
+    fn unapply(&self, root: &Path, ingested: &mut Ingested) -> Result<Option<String>, Error> {
+        let Some(recorded) = ingested.recorded else { return Ok(None) };
         let seen = &ingested.observations;
         let is_seen_after = |path: &str| {
             let modified = std::fs::metadata(root.join(path)).ok().and_then(|found| found.modified().ok());
             modified.is_some_and(|modified| modified <= recorded)
         };
-        let covered = seen.files().iter().zip(seen.file_paths()).filter(|(facts, _)| !facts.covered.is_empty());
+        let covered = seen.files().iter().zip(seen.file_paths()).filter(|(facts, _)| facts.is_covered);
         let covered = covered.map(|(_, path)| path).filter(|path| self.paths.contains(*path) && is_seen_after(path));
         let after: HashSet<String> = covered.cloned().collect();
         let moved = |edited: &Edited| edited.old_path != edited.new_path && is_seen_after(&edited.new_path);
@@ -406,7 +412,7 @@ impl Changed {
         let known: HashSet<&str> = edited.iter().map(|edited| edited.new_path.as_str()).collect();
         let off = after.iter().filter(|path| !known.contains(path.as_str())).min();
         let note = match off {
-            None if edited.is_empty() => return None,
+            None if edited.is_empty() => return Ok(None),
             None => format!(
                 "coverage was recorded after {} changed, so {} lines are taken back to those before the diff, and HEAD is not \
                  taken as the commit that the model describes",
@@ -419,8 +425,9 @@ impl Changed {
                  without changes"
             ),
         };
-        build::unapply(&mut ingested.observations, &edited);
-        Some(note)
+        build::unapply(&mut ingested.observations, &edited)
+            .map_err(|error| read_error("what did not fit into memory".to_owned(), error))?;
+        Ok(Some(note))
     }
 }
 
@@ -460,10 +467,14 @@ fn written(input: &Path, kind: Kind) -> Option<SystemTime> {
 impl Built {
     /// Says what was read, and what about it deserves a word.
     pub(super) fn report(&self) {
-        let names: Vec<String> = self.inputs.iter().map(|input| format!("`{input}`")).collect();
-        note(&format!("built a model from {}", names.join(", ")));
-        self.notes.iter().for_each(|text| note(text));
+        report(&self.inputs, &self.notes);
     }
+}
+
+fn report(inputs: &[String], notes: &[String]) {
+    let names: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
+    note(&format!("built a model from {}", names.join(", ")));
+    notes.iter().for_each(|text| note(text));
 }
 
 /// The commit that a model describes, or why none is stamped.
@@ -507,7 +518,7 @@ fn base(
     let head = repository.and_then(Repository::head);
     let seen = &ingested.observations;
     let newer = ingested.recorded.and_then(|recorded| {
-        let covered = seen.files().iter().zip(seen.file_paths()).filter(|(facts, _)| !facts.covered.is_empty());
+        let covered = seen.files().iter().zip(seen.file_paths()).filter(|(facts, _)| facts.is_covered);
         let unchanged = covered.map(|(_, path)| path).filter(|&path| !changed.contains(path));
         let modified = |path: &String| std::fs::metadata(root.join(path)).ok()?.modified().ok();
         unchanged.into_iter().find(|path| modified(path).is_some_and(|modified| modified > recorded))
@@ -543,23 +554,4 @@ fn stamp(path: &Path) -> Option<Stamp> {
         size_bytes += read as u64;
         hash.update(&buffer[..read]);
     }
-}
-
-/// Writes a model aside and renames it into place, so that readers keep the file they opened and a build that dies
-/// leaves the old model.
-pub(super) fn replace(model: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |error| Error::Write { path: model.to_owned(), error };
-    let folder = model.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut aside = tempfile::Builder::new();
-    aside.prefix(".covopt-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any file that a program makes: what the umask leaves of it.
-        aside.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = aside.tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(model).map_err(|error| failed(error.error))?;
-    Ok(())
 }

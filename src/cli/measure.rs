@@ -13,13 +13,14 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Args;
 
 use super::model_source::{Model, Place};
+use super::replace::replace;
 use super::{ModelArgs, Outcome, build, note, units};
-use crate::build as builder;
+use crate::build::Sources;
 use crate::clock::Clock;
 use crate::error::{Error, exit};
 use crate::id::{TestId, file_of_id};
 use crate::model::{Index, ModelError, Stamp};
-use crate::observation::Session;
+use crate::observation::{Observations, Session};
 use crate::output::{ClockReport, counted, seconds};
 
 /// What the tests of a probe may cost together in microseconds, by the model.
@@ -243,22 +244,24 @@ fn tree(directory: &Path) -> &Path {
 /// Adds sessions to a model, and gives the clock that it has then.
 fn add(model: &Model, sessions: &[Session]) -> Result<Clock, Error> {
     let index = &model.index;
-    let mut seen = builder::restore(index).map_err(|error| model.error(error))?;
+    let mut seen = Observations::default();
     sessions.iter().for_each(|&session| seen.session(session));
+    let failed = |error| build::build_error(error, &model.path);
+    let mut sources = Sources::new(seen);
+    sources.update(index).map_err(failed)?;
     let stamp = |path: &str| {
         let (size_bytes, hash) = index.file(index.find_file(path).ok()??).ok()?.stamp()?;
         Some(Stamp { size_bytes, hash })
     };
-    let bytes = builder::build(&seen, index.root().base.as_deref(), stamp);
-    build::replace(&model.path, &bytes)?;
-    let kept: Vec<Session> = seen.sessions().iter().copied().collect();
+    let kept: Vec<Session> = sources.observations().sessions().iter().copied().collect();
+    replace(&model.path, |out| sources.write(index.root().base.as_deref(), stamp, out).map_err(failed))?;
     Ok(Clock::learn(&kept))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Observations, Outcome as Ended, Run};
+    use crate::observation::{Outcome as Ended, Run};
 
     fn probes(tests: &[(&str, Option<u64>)]) -> Vec<(Vec<String>, u64)> {
         let mut seen = Observations::default();
@@ -272,7 +275,7 @@ mod tests {
             };
             seen.run(test, Run { time_us: 0, commit: String::new(), outcome, cost_us });
         }
-        let bytes = builder::build(&seen, None, |_| None);
+        let bytes = crate::build::build(&seen, None, |_| None);
         let probes = kinds_of_probe(&Index::open(&bytes[..]).unwrap()).unwrap();
         probes.into_iter().map(|probe| (probe.ids, probe.cost_us)).collect()
     }

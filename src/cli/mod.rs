@@ -15,6 +15,7 @@ mod inspect;
 mod last_failed;
 mod measure;
 mod model_source;
+mod replace;
 mod replay;
 mod repository;
 mod runs;

@@ -1,5 +1,6 @@
 //! The model that answers: named, found upwards, or built because there is none.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use rkyv::util::AlignedVec;
 use super::ModelArgs;
 use super::build::{self, Changed, Found};
 use super::note;
+use super::replace::replace;
 use super::repository::Repository;
 use crate::diff::Diff;
 use crate::error::Error;
@@ -152,7 +154,9 @@ pub(super) fn open_or_build(place: &Place, first: FirstBuild, diff: &Diff<'_>, q
         )));
     }
     let bytes = build_within(place, first.limit, Changed::of(diff, &place.root), &command, quiet)?;
-    let written = build::replace(&place.model, &bytes);
+    let written = replace(&place.model, |out| {
+        out.write_all(&bytes).map_err(|error| Error::Write { path: place.model.clone(), error })
+    });
     if !quiet {
         match &written {
             Ok(()) => note(&format!("wrote a first model to `{}`", place.model.display())),

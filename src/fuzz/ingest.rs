@@ -70,8 +70,8 @@ fn read(kind: Kind, data: &[u8]) {
         names
     };
     assert_eq!(
-        sorted(first.test_names().to_vec()),
-        sorted(last.test_names().to_vec()),
+        sorted(first.test_names().iter().cloned().collect()),
+        sorted(last.test_names().iter().cloned().collect()),
         "ids depend on the order of inputs"
     );
     assert_eq!(first.sessions(), last.sessions(), "sessions depend on the order of inputs");

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use rkyv::util::AlignedVec;
 
 use super::sample::{SAMPLE_DIFF, sample};
-use crate::build::{build, restore};
+use crate::build::{Sources, build};
 use crate::candidate::gather;
 use crate::change::{Change, Mapping};
 use crate::choose::{Terms, choose};
@@ -16,7 +16,7 @@ use crate::explain::{SELECTIONS_MOST, Subject, explain};
 use crate::id::{FeatureId, FileId, TestId};
 use crate::model::seal::seal;
 use crate::model::{Index, PostingList};
-use crate::observation::Session;
+use crate::observation::{Observations, Session};
 use crate::optimize::{Options, select};
 use crate::relevance::{Query, Relevance};
 
@@ -40,7 +40,10 @@ pub fn model(data: &[u8]) {
 fn open(bytes: &[u8]) {
     let Ok(index) = Index::open(bytes) else { return };
     let _ = index.verify(|_, _| ());
-    let _ = restore(&index);
+    let mut sources = Sources::new(Observations::default());
+    if sources.join(&index).is_ok() {
+        let _ = sources.into_bytes(None, |_| None);
+    }
     if let Ok(sessions) = index.sessions() {
         assert!(sessions.iter().all(Session::is_sound));
         let _ = Clock::learn(&sessions);

@@ -49,7 +49,7 @@ pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Inge
     }
     let scale = calibrated(input, model.calibration, into)?;
     let listed: BTreeSet<&str> = model.features.iter().map(|feature| &*feature.0).collect();
-    listed.iter().for_each(|feature| into.seen.feature(feature));
+    listed.iter().for_each(|feature| _ = into.seen.feature(feature));
     let (mut pairs, mut unlisted) = (0, BTreeSet::new());
     for (Text(id), test) in &tests {
         let key = into.test(input, id, context)?;

@@ -97,7 +97,7 @@ impl Reading<'_> {
                     line_range(self.input, &path.0, first, last)?;
                 }
                 if let Some(file) = self.into.file(&path.0, self.context, &mut self.outside) {
-                    self.into.cover(test, file, lines.set);
+                    self.into.seen.cover(test, file, &lines.set);
                     covered.push(file);
                 }
             }

@@ -68,7 +68,7 @@ fn add(
         for (name, lines) in recorded.into_covered() {
             if let Some(test) = tests[name as usize] {
                 pairs += 1;
-                into.cover(test, file, lines);
+                into.seen.cover(test, file, &lines);
             }
         }
     }

@@ -27,12 +27,11 @@ mod path;
 mod recording;
 mod timestamp;
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 
-use crate::observation::{FileKey, LineRange, LineSet, Observations, Outcome, Run, Symbol, TestKey};
+use crate::observation::{FileKey, LineRange, Observations, Outcome, Run, Symbol, TestKey};
 
 pub use detect::{HEAD_BYTES, Kind, detect};
 pub use directory::label_of;
@@ -46,12 +45,6 @@ pub const MAX_LINE: u32 = 10_000_000;
 
 /// The greatest cost that is taken, in seconds: some thirty years.
 const MAX_COST_S: f64 = 1e9;
-
-/// Line sets of this many ranges are not merged again for each little addition; see [`Ingest::settle_late`].
-const LATE_FROM_RANGES: usize = 1024;
-
-/// How many ranges may wait for their merge.
-const LATE_LIMIT: usize = 1 << 20;
 
 /// What one input gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +74,6 @@ pub struct Ingest {
     sessions: Vec<junit::StatedSession>,
     stated_files: HashMap<TestKey, (FileKey, String)>,
     coverage_inputs: BTreeSet<String>,
-    late: Vec<(FileKey, TestKey, LineRange)>,
 }
 
 impl Ingest {
@@ -148,7 +140,6 @@ impl Ingest {
 
     /// Everything the inputs said, and what is to be named on stderr.
     pub fn finish(mut self) -> (Observations, Vec<Note>) {
-        self.settle_late();
         junit_id::resolve(&mut self);
         self.note_whole();
         (self.seen, self.notes.into_iter().collect())
@@ -174,39 +165,6 @@ impl Ingest {
                 outside.add(recorded);
                 None
             }
-        }
-    }
-
-    /// Adds lines that a test ran. Small additions to a large set wait, so that any order of lines costs a sort at most.
-    fn cover(&mut self, test: TestKey, file: FileKey, lines: LineSet) {
-        self.seen.test_mut(test).recorded = true;
-        let mut known = match self.seen.file_mut(file).covered.entry(test) {
-            Entry::Vacant(entry) => {
-                entry.insert(lines);
-                return;
-            }
-            Entry::Occupied(entry) => entry,
-        };
-        let ranges = known.get().ranges();
-        let is_late = ranges.len() >= LATE_FROM_RANGES
-            && lines.ranges().len() < ranges.len() / 16
-            && lines.ranges().first().map(|range| range.first) < ranges.last().map(|range| range.first);
-        if !is_late {
-            known.get_mut().union(&lines);
-            return;
-        }
-        self.late.extend(lines.ranges().iter().map(|&range| (file, test, range)));
-        if self.late.len() >= LATE_LIMIT {
-            self.settle_late();
-        }
-    }
-
-    fn settle_late(&mut self) {
-        let mut late = std::mem::take(&mut self.late);
-        late.sort_unstable();
-        for group in late.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let (file, test, _) = group[0];
-            self.seen.cover_with(test, file, group.iter().map(|&(.., range)| range).collect());
         }
     }
 
@@ -237,7 +195,7 @@ impl Ingest {
         if tests > 0 {
             self.note(Note::NoCost { tests, known });
         }
-        let is_zero = |runs: &BTreeSet<Run>| {
+        let is_zero = |runs: &[Run]| {
             let mut costs = runs.iter().filter_map(|run| run.cost_us).peekable();
             costs.peek().is_some() && costs.all(|cost_us| cost_us == 0)
         };

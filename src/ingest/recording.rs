@@ -183,7 +183,7 @@ impl Recording {
             for (test, lines) in by_test {
                 named.insert(test);
                 pairs += 1;
-                into.cover(test, file, lines);
+                into.seen.cover(test, file, &lines);
             }
         }
         outside.settle(input, files, context, into)?;

@@ -1,22 +1,34 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::observation::{Session, TestFacts};
+use crate::model::quantize_count;
+use crate::observation::{LineSet, Session, TestFacts};
+use crate::optimize::Level;
 
 /// Everything that was gathered, by name, in an order of its own.
 fn dump(observations: &Observations) -> Vec<String> {
     let file = |key: FileKey| observations.file_path(key).to_owned();
     let test = |key: &TestKey| observations.test_name(*key).to_owned();
     let mut lines: Vec<String> = Vec::new();
-    for (id, facts) in observations.test_names().iter().zip(observations.tests()) {
-        let TestFacts { file: of, family, runs, signals, recorded, words } = facts;
-        lines.push(format!("{id} {:?} {family:?} {runs:?} {signals:?} {recorded} {words:?}", of.map(file)));
+    for (key, facts) in (0..).map(TestKey).zip(observations.tests()) {
+        let TestFacts { file: of, family, runs, recorded, has_text, has_signals } = facts;
+        let of = of.map(file);
+        lines.push(format!("{} {of:?} {family:?} {runs:?} {recorded} {has_text} {has_signals}", test(&key)));
     }
-    for (path, facts) in observations.file_paths().iter().zip(observations.files()) {
+    for (key, facts) in (0..).map(FileKey).zip(observations.files()) {
+        let path = file(key);
         lines.push(format!("{path} imports {:?} has {:?}", facts.imported, facts.symbols));
-        lines.extend(facts.covered.iter().map(|(key, lines)| format!("{path} {} {lines:?}", test(key))));
     }
-    lines.push(format!("{:?} {:?}", observations.features(), observations.weights()));
+    let of_words = observations.all_words().unwrap();
+    lines.extend(of_words.iter().map(|((key, word), count)| format!("{} {word:?} {count}", test(key))));
+    let of_signals = observations.all_signals().unwrap();
+    lines.extend(of_signals.iter().map(|((key, feature), level)| {
+        format!("{} {} {level:?}", test(key), observations.features()[*feature as usize])
+    }));
+    let of_lines = observations.all_lines().unwrap();
+    lines.extend(of_lines.iter().map(|((of, key), lines)| format!("{} {} {lines:?}", file(*of), test(key))));
+    let weights = observations.features().iter().map(|name| (name, observations.weight_of(name)));
+    lines.extend(weights.map(|weight| format!("{weight:?}")));
     lines.push(format!("{:?}", observations.sessions()));
     lines.sort();
     lines
@@ -52,8 +64,7 @@ fn lines(ranges: &[(u32, u32)]) -> LineSet {
 
 fn covered(observations: &Observations, test: &str, path: &str) -> Option<LineSet> {
     let test = observations.known_test(test)?;
-    let file = observations.file_paths().iter().position(|known| known == path)?;
-    observations.files()[file].covered.get(&test).cloned()
+    observations.all_lines().unwrap().remove(&(observations.known_file(path)?, test))
 }
 
 fn ids(observations: &Observations) -> Vec<&str> {
@@ -408,7 +419,7 @@ fn a_directory_holds_a_file_per_test() {
     let (seen, notes) = ingest.finish();
     assert_eq!(ids(&seen), ["//:t2", "//pkg/sub:t1", "plain/test_p"]);
     assert_eq!(covered(&seen, "//:t2", "pkg/a.c"), Some(lines(&[(2, 3)])));
-    assert_eq!(seen.file_paths(), ["pkg/a.c"]);
+    assert_eq!(seen.file_paths().iter().collect::<Vec<_>>(), ["pkg/a.c"]);
     let cost =
         |id: &str| seen.tests()[seen.known_test(id).unwrap().0 as usize].runs.first().and_then(|run| run.cost_us);
     assert_eq!(cost("//pkg/sub:t1"), Some(2_000_000));
@@ -486,9 +497,14 @@ fn the_conceptual_model_declares_signals() {
         "redundancy": [["t.py::one", "t.py::two", 0.9], ["t.py::two", "t.py::three", 0.2]]}"#;
     let (seen, notes) = gathered(&[("m", model)], &Context::new("/repo"));
     let facts = |id: &str| &seen.tests()[seen.known_test(id).unwrap().0 as usize];
-    assert_eq!(facts("t.py::one").signals.values().copied().collect::<Vec<_>>(), [0.45, 0.5]);
-    assert_eq!(seen.features().iter().collect::<Vec<_>>(), ["m.a", "m.a.f", "m.b"]);
-    assert_eq!(seen.weights()["m.a"], 2.0);
+    let one = seen.known_test("t.py::one").unwrap();
+    let signals = seen.all_signals().unwrap().into_iter().filter(|((test, _), _)| *test == one);
+    assert_eq!(signals.map(|(_, level)| level).collect::<Vec<_>>(), [0.45, 0.5].map(Level::from_signal));
+    assert_eq!(
+        seen.features().iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+        ["m.a", "m.a.f", "m.b"]
+    );
+    assert_eq!(seen.weight_of("m.a"), Some(2.0));
     let families: Vec<_> = ["t.py::one", "t.py::two", "t.py::three"].map(|id| facts(id).family.clone()).into();
     assert_eq!(families, [Some("t.py::one".to_owned()), Some("t.py::one".to_owned()), None]);
     assert!(notes.iter().any(|note| note.to_string().contains("calibration.kind")));
@@ -516,10 +532,14 @@ const RECORDS: &[u8] = br#"{"test": "//pkg:t1", "cost": 1.25, "file": "pkg/t_tes
 fn json_lines_are_read_in_any_order() {
     let (seen, notes) = gathered(&[("r", RECORDS)], &Context::new("/repo"));
     assert_eq!(covered(&seen, "//pkg:t1", "pkg/a.go"), Some(lines(&[(1, 1), (5, 21), (33, 33)])));
-    let facts = &seen.tests()[seen.known_test("//pkg:t1").unwrap().0 as usize];
+    let key = seen.known_test("//pkg:t1").unwrap();
+    let facts = &seen.tests()[key.0 as usize];
     let both = crate::words::test_words("//pkg:t1", None, Some("more words of it"));
-    assert_eq!(facts.words, both, "the words of both texts, which are those of the longer one");
-    assert_eq!((facts.family.as_deref(), facts.signals["pkg.mod.fn"]), (Some("t1"), 0.9));
+    let both = both.into_iter().map(|(word, count)| ((key, word), quantize_count(count.into()))).collect();
+    assert_eq!(seen.all_words().unwrap(), both, "the words of both texts, which are those of the longer one");
+    assert_eq!(seen.features().get_index(0).map(String::as_str), Some("pkg.mod.fn"));
+    assert_eq!(seen.all_signals().unwrap(), [((key, 0), Level::from_signal(0.9))].into());
+    assert_eq!(facts.family.as_deref(), Some("t1"));
     let run = Run { time_us: 12_500_000, commit: "abc".to_owned(), outcome: Outcome::Passed, cost_us: Some(1_250_000) };
     assert_eq!(facts.runs.iter().collect::<Vec<_>>(), [&run]);
     assert_eq!(facts.file.map(|file| seen.file_path(file)), Some("pkg/t_test.go"));

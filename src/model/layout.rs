@@ -14,8 +14,11 @@
 //! 64  section table    32 bytes each, by ascending kind
 //! ```
 
+use std::io::{self, Read as _, Seek, SeekFrom, Write};
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::bytes::checksum;
 use super::error::ModelError;
@@ -37,36 +40,36 @@ const MOST_SECTIONS: u32 = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Kind {
-    /// Test ids, sorted: a name table.
-    TestNames = 1,
-    /// Cost of each test: checked chunks of `u32`.
-    Costs = 2,
-    /// Per test: flags and runs, in blocks of sixteen.
-    Facts = 3,
-    /// File paths, sorted: a name table.
-    Paths = 4,
-    /// Hash buckets from path to file.
-    Probe = 5,
-    /// Files by reversed path: checked chunks of `u32`.
-    Suffixes = 6,
-    /// Where each file's record is: 16 bytes a file.
-    Files = 7,
-    /// File records, each an rkyv archive.
-    Records = 8,
     /// Posting lists.
-    Postings = 9,
-    /// Declared features, sorted by name: a name table.
-    FeatureNames = 10,
-    /// Weight and posting list of each feature: 32 bytes each.
-    Features = 11,
-    /// Declared family names, sorted: a name table.
-    FamilyNames = 12,
-    /// Commits that runs name, sorted: a name table.
-    Commits = 13,
-    /// Hash buckets from word to the tests that have it.
-    Vocabulary = 14,
+    Postings = 1,
     /// Posting lists of words.
-    WordPostings = 15,
+    WordPostings = 2,
+    /// Test ids, sorted: a name table.
+    TestNames = 3,
+    /// Cost of each test: checked chunks of `u32`.
+    Costs = 4,
+    /// Per test: flags and runs, in blocks of sixteen.
+    Facts = 5,
+    /// File paths, sorted: a name table.
+    Paths = 6,
+    /// Hash buckets from path to file.
+    Probe = 7,
+    /// Files by reversed path: checked chunks of `u32`.
+    Suffixes = 8,
+    /// Where each file's record is: 16 bytes a file.
+    Files = 9,
+    /// File records, each an rkyv archive.
+    Records = 10,
+    /// Declared features, sorted by name: a name table.
+    FeatureNames = 11,
+    /// Weight and posting list of each feature: 32 bytes each.
+    Features = 12,
+    /// Declared family names, sorted: a name table.
+    FamilyNames = 13,
+    /// Commits that runs name, sorted: a name table.
+    Commits = 14,
+    /// Hash buckets from word to the tests that have it.
+    Vocabulary = 15,
     /// How many words each test has: checked chunks of `u32`.
     WordCounts = 16,
     /// The family of each test, declared or a parametrization group: checked chunks of `u32`.
@@ -80,6 +83,8 @@ pub enum Kind {
 impl Kind {
     /// Every kind, ascending.
     pub const ALL: [Kind; 19] = [
+        Kind::Postings,
+        Kind::WordPostings,
         Kind::TestNames,
         Kind::Costs,
         Kind::Facts,
@@ -88,13 +93,11 @@ impl Kind {
         Kind::Suffixes,
         Kind::Files,
         Kind::Records,
-        Kind::Postings,
         Kind::FeatureNames,
         Kind::Features,
         Kind::FamilyNames,
         Kind::Commits,
         Kind::Vocabulary,
-        Kind::WordPostings,
         Kind::WordCounts,
         Kind::FamilyOf,
         Kind::Sessions,
@@ -287,50 +290,128 @@ fn read_table(file: &[u8], table: &[u8], root: Extent) -> Result<Vec<Section>, M
     Ok(sections)
 }
 
-/// Lays out a whole file: header, table, root, sections in the order of their kinds, each at its alignment.
+/// Writes a file front to back: room for the preamble, sections in the order of their kinds, and last the preamble.
+pub(crate) struct Writer<W> {
+    out: W,
+    /// Where the file begins in `out`.
+    origin: u64,
+    /// How much of the file is written.
+    end: u64,
+    root: Range<u64>,
+    sections: Vec<RawSection>,
+    /// Where the open section began, and of what it holds so far.
+    open_at: u64,
+    hash: Xxh3,
+}
+
+impl<W: Write + Seek> Writer<W> {
+    /// Begins a file of all sections whose root is `root_bytes` long.
+    pub(crate) fn begin(mut out: W, root_bytes: usize) -> io::Result<Self> {
+        let root = (HEADER_BYTES + Kind::ALL.len() * SECTION_BYTES).next_multiple_of(ALIGNMENT) as u64;
+        let root = root..root + root_bytes as u64;
+        let origin = out.stream_position()?;
+        let mut writer = Self { out, origin, end: 0, root, sections: Vec::new(), open_at: 0, hash: Xxh3::new() };
+        writer.pad_to(writer.root.end)?;
+        Ok(writer)
+    }
+
+    fn pad_to(&mut self, end: u64) -> io::Result<()> {
+        io::copy(&mut io::repeat(0).take(end - self.end), &mut self.out)?;
+        self.end = end;
+        Ok(())
+    }
+
+    /// Begins a section: each kind once, ascending.
+    ///
+    /// # Panics
+    /// In another order, which is a bug of the builder.
+    pub(crate) fn open(&mut self, kind: Kind) -> io::Result<()> {
+        assert_eq!(Some(&kind), Kind::ALL.get(self.sections.len()), "sections are written by ascending kind");
+        self.close();
+        self.pad_to(self.end.next_multiple_of(ALIGNMENT as u64))?;
+        self.open_at = self.end;
+        self.hash = Xxh3::new();
+        let (kind, offset) = ((kind as u32).to_le_bytes(), self.end.to_le_bytes());
+        self.sections.push(RawSection { kind, offset, ..RawSection::zeroed() });
+        Ok(())
+    }
+
+    /// Gives the section that is open its length and checksum.
+    fn close(&mut self) {
+        let length = self.section_bytes();
+        if let Some(section) = self.sections.last_mut() {
+            section.length = length.to_le_bytes();
+            section.checksum = self.hash.digest().to_le_bytes();
+        }
+    }
+
+    /// Length of the open section so far.
+    pub(crate) fn section_bytes(&self) -> u64 {
+        self.end - self.open_at
+    }
+
+    /// Appends to the open section.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes a whole section.
+    pub(crate) fn section(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
+        self.open(kind)?;
+        self.append(bytes)
+    }
+
+    /// Writes the preamble; gives the length of the file.
+    ///
+    /// # Panics
+    /// If `root` is not as long as was said, or a section is missing, which is a bug of the builder.
+    pub(crate) fn finish(mut self, root: &[u8]) -> io::Result<u64> {
+        assert_eq!(root.len() as u64, self.root.end - self.root.start, "the root is as long as was said");
+        assert_eq!(self.sections.len(), Kind::ALL.len(), "every section is written");
+        self.close();
+        let table: &[u8] = bytemuck::cast_slice(&self.sections);
+        let mut header = RawHeader {
+            magic: MAGIC,
+            version: VERSION.to_le_bytes(),
+            section_count: u32::try_from(self.sections.len()).expect("there are a few kinds").to_le_bytes(),
+            file_length: self.end.to_le_bytes(),
+            root_offset: self.root.start.to_le_bytes(),
+            root_length: (root.len() as u64).to_le_bytes(),
+            root_checksum: checksum(root, 0).to_le_bytes(),
+            table_checksum: checksum(table, 0).to_le_bytes(),
+            reserved: [0; 8],
+            header_checksum: [0; 8],
+        };
+        header.header_checksum = xxh3_64(&bytemuck::bytes_of(&header)[..56]).to_le_bytes();
+        self.out.seek(SeekFrom::Start(self.origin))?;
+        self.out.write_all(bytemuck::bytes_of(&header))?;
+        self.out.write_all(table)?;
+        self.out.seek(SeekFrom::Start(self.origin + self.root.start))?;
+        self.out.write_all(root)?;
+        self.out.seek(SeekFrom::Start(self.origin + self.end))?;
+        self.out.flush()?;
+        Ok(self.end)
+    }
+}
+
+/// A file of these sections, in memory.
 ///
 /// # Panics
-/// If the sections are not sorted by kind, which is a bug of the builder.
+/// If they are not all sections by ascending kind.
+#[cfg(test)]
 pub(crate) fn assemble(root: &[u8], sections: &[(Kind, Vec<u8>)]) -> rkyv::util::AlignedVec<64> {
-    assert!(sections.is_sorted_by_key(|(kind, _)| *kind), "sections are given by ascending kind");
-    let aligned = |at: usize| at.next_multiple_of(ALIGNMENT);
-    let root_offset = aligned(HEADER_BYTES + sections.len() * SECTION_BYTES);
-    let mut table = Vec::with_capacity(sections.len());
-    let mut end = root_offset + root.len();
+    let mut file = io::Cursor::new(Vec::new());
+    let mut writer = Writer::begin(&mut file, root.len()).expect("memory can be written");
     for (kind, bytes) in sections {
-        let offset = aligned(end);
-        table.push(RawSection {
-            kind: (*kind as u32).to_le_bytes(),
-            reserved: [0; 4],
-            offset: (offset as u64).to_le_bytes(),
-            length: (bytes.len() as u64).to_le_bytes(),
-            checksum: xxh3_64(bytes).to_le_bytes(),
-        });
-        end = offset + bytes.len();
+        writer.section(*kind, bytes).expect("memory can be written");
     }
-    let table: &[u8] = bytemuck::cast_slice(&table);
-    let mut header = RawHeader {
-        magic: MAGIC,
-        version: VERSION.to_le_bytes(),
-        section_count: u32::try_from(sections.len()).expect("there are a few kinds").to_le_bytes(),
-        file_length: (end as u64).to_le_bytes(),
-        root_offset: (root_offset as u64).to_le_bytes(),
-        root_length: (root.len() as u64).to_le_bytes(),
-        root_checksum: checksum(root, 0).to_le_bytes(),
-        table_checksum: checksum(table, 0).to_le_bytes(),
-        reserved: [0; 8],
-        header_checksum: [0; 8],
-    };
-    header.header_checksum = xxh3_64(&bytemuck::bytes_of(&header)[..56]).to_le_bytes();
-    let mut file = rkyv::util::AlignedVec::with_capacity(end);
-    file.extend_from_slice(bytemuck::bytes_of(&header));
-    file.extend_from_slice(table);
-    for bytes in std::iter::once(root).chain(sections.iter().map(|(_, bytes)| &bytes[..])) {
-        file.resize(aligned(file.len()), 0);
-        file.extend_from_slice(bytes);
-    }
-    debug_assert_eq!(file.len(), end);
-    file
+    writer.finish(root).expect("memory can be written");
+    let mut aligned = rkyv::util::AlignedVec::new();
+    aligned.extend_from_slice(&file.into_inner());
+    aligned
 }
 
 /// Makes length, root checksum, section checksums, table checksum and header checksum those of the bytes as they are,

@@ -6,7 +6,7 @@
 //! description, byte by byte.
 
 pub(crate) mod buckets;
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod chunk;
 #[cfg(test)]
 mod crafted;

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use covopt::build::{build, restore};
+use covopt::build::{Sources, build};
 use covopt::fuzz::sample;
 use covopt::id::{FeatureId, FileId, TestId, path_in_test_id};
 use covopt::model::{Index, PathMatch, Posting, PostingList, Stamp, quantize_count};
-use covopt::observation::{FileFacts, LineRange, LineSet, Observations, Outcome, Run, Session, Symbol, SymbolKind};
+use covopt::observation::{
+    FileFacts, LineRange, LineSet, Observations, Outcome, Run, Session, Symbol, SymbolKind, TestKey,
+};
 use covopt::optimize::Level;
 use covopt::signal::Calibration;
 use proptest::prelude::*;
@@ -37,8 +39,10 @@ fn round(seen: &Observations) -> Bytes {
         let (size_bytes, hash) = index.file(index.find_file(path).unwrap().unwrap()).unwrap().stamp()?;
         Some(Stamp { size_bytes, hash })
     };
-    let again = build(&restore(&index).unwrap(), index.root().base.as_deref(), stamps);
-    assert!(again[..] == bytes[..], "what was restored makes other bytes");
+    let mut sources = Sources::new(Observations::default());
+    sources.join(&index).unwrap();
+    let again = sources.into_bytes(index.root().base.as_deref(), stamps).unwrap();
+    assert!(again[..] == bytes[..], "what was read back makes other bytes");
     bytes
 }
 
@@ -71,7 +75,7 @@ fn check_tests(seen: &Observations, index: &Index<&[u8]>) {
             outcome: run.outcome,
             cost_us: run.cost_us,
         };
-        assert_eq!(record.runs.into_iter().map(run).collect::<BTreeSet<_>>(), facts.runs, "{name}");
+        assert_eq!(record.runs.into_iter().map(run).collect::<Vec<_>>(), facts.runs, "{name}");
     }
     check_failures(seen, index);
 }
@@ -91,7 +95,7 @@ fn facts<'a>(seen: &'a Observations, test: &str) -> &'a covopt::observation::Tes
     &seen.tests()[seen.known_test(test).unwrap().0 as usize]
 }
 
-fn median(runs: &BTreeSet<Run>) -> Option<u64> {
+fn median(runs: &[Run]) -> Option<u64> {
     let mut costs: Vec<u64> = runs.iter().filter_map(|run| run.cost_us).collect();
     costs.sort_unstable();
     costs.get(costs.len() / 2).copied()
@@ -109,6 +113,7 @@ fn check_files(seen: &Observations, index: &Index<&[u8]>) {
     paths.extend(seen.test_names().iter().filter_map(|name| path_in_test_id(name)));
     assert_eq!(index.root().files as usize, paths.len());
     let unseen = FileFacts::default();
+    let all_lines = seen.all_lines().unwrap();
     for (file, path) in (0..).map(FileId).zip(paths) {
         assert_eq!(index.path(file).unwrap(), path);
         assert_eq!(index.find_file(path).unwrap(), Some(file));
@@ -121,8 +126,10 @@ fn check_files(seen: &Observations, index: &Index<&[u8]>) {
             seen.test_names().iter().filter(|name| defined_in(seen, name) == Some(path)).cloned().collect();
         want.sort();
         assert_eq!(defines, want, "{path}");
-        let facts = seen.file_paths().iter().position(|known| known == path).map_or(&unseen, |at| &seen.files()[at]);
-        check_lines(seen, index, &view, facts);
+        let known = seen.known_file(path);
+        let facts = known.map_or(&unseen, |file| &seen.files()[file.0 as usize]);
+        let covered = all_lines.iter().filter(|((file, _), _)| Some(*file) == known);
+        check_lines(seen, index, &view, (facts, covered.map(|(&(_, test), lines)| (test, lines.clone())).collect()));
         check_symbols(&view, facts);
     }
 }
@@ -135,7 +142,12 @@ fn names_of(index: &Index<&[u8]>, list: PostingList<'_>) -> Vec<String> {
 }
 
 /// The lines of each test, as runs and blocks say.
-fn check_lines(seen: &Observations, index: &Index<&[u8]>, view: &covopt::model::FileView<'_>, facts: &FileFacts) {
+fn check_lines(
+    seen: &Observations,
+    index: &Index<&[u8]>,
+    view: &covopt::model::FileView<'_>,
+    (facts, covered): (&FileFacts, BTreeMap<TestKey, LineSet>),
+) {
     let mut found: BTreeMap<String, LineSet> = BTreeMap::new();
     let mut used = BTreeSet::new();
     for at in 0..view.run_count() {
@@ -151,9 +163,8 @@ fn check_lines(seen: &Observations, index: &Index<&[u8]>, view: &covopt::model::
     assert_eq!(view.run(view.run_count()), None);
     assert!(used.into_iter().eq(0..view.block_count() as u32), "a block without a line");
     assert!(view.block(view.block_count() as u32).is_err());
-    let covered = facts.covered.iter().filter(|(_, lines)| !lines.is_empty());
     let want: BTreeMap<String, LineSet> =
-        covered.map(|(&test, lines)| (seen.test_name(test).to_owned(), lines.clone())).collect();
+        covered.into_iter().map(|(test, lines)| (seen.test_name(test).to_owned(), lines)).collect();
     assert_eq!(found, want);
     let touching = view.touching().unwrap().to_vec().unwrap();
     let posting = |(name, lines): (&String, &LineSet)| Posting {
@@ -185,21 +196,22 @@ fn check_symbols(view: &covopt::model::FileView<'_>, facts: &FileFacts) {
 
 fn check_features(seen: &Observations, index: &Index<&[u8]>) {
     assert_eq!(index.root().features as usize, seen.features().len());
-    for (at, name) in (0..).map(FeatureId).zip(seen.features()) {
+    let features: BTreeSet<&String> = seen.features().iter().collect();
+    let signals = seen.all_signals().unwrap();
+    for (at, &name) in (0..).map(FeatureId).zip(&features) {
         let within = index.features_within(name, 100).unwrap();
         let below = format!("{name}.");
         let want: Vec<&String> =
-            seen.features().iter().filter(|known| *known == name || known.starts_with(&below)).take(100).collect();
+            features.iter().copied().filter(|known| *known == name || known.starts_with(&below)).take(100).collect();
         assert_eq!(within.iter().map(|(_, name)| name).collect::<Vec<_>>(), want);
         assert_eq!(within[0], (at, name.clone()));
         let feature = index.feature(at).unwrap();
-        let declared = seen.weights().get(name);
-        assert_eq!((feature.weight, feature.weight_declared), (*declared.unwrap_or(&1.0), declared.is_some()));
+        let declared = seen.weight_of(name);
+        assert_eq!((feature.weight, feature.weight_declared), (declared.unwrap_or(1.0), declared.is_some()));
         let mut want: Vec<Posting> = Vec::new();
-        for test in seen.test_names() {
-            let signal = facts(seen, test).signals.get(name).map_or(0, |&signal| Level::from_signal(signal).0);
-            if signal > 0 {
-                want.push(Posting { test: index.find_test(test).unwrap().unwrap(), signal });
+        for (&(test, feature), &Level(signal)) in &signals {
+            if seen.features()[feature as usize] == *name {
+                want.push(Posting { test: index.find_test(seen.test_name(test)).unwrap().unwrap(), signal });
             }
         }
         want.sort();
@@ -302,7 +314,7 @@ fn hear(seen: &mut Observations, said: &Said) {
         }
         Said::Weight(feature, weight) => seen.weight(FEATURES[*feature], *weight),
         Said::Constant(at, value) => seen.constant(Calibration::NAMES[*at], *value),
-        Said::Feature(feature) => seen.feature(FEATURES[*feature]),
+        Said::Feature(feature) => _ = seen.feature(FEATURES[*feature]),
         Said::Imported(file, lines) => {
             let file = seen.file(PATHS[*file]);
             seen.file_mut(file).imported.union(lines);
@@ -349,15 +361,20 @@ proptest! {
 
     /// A model stands for the observations that it was built from: adding to one is adding to the other.
     #[test]
-    fn a_restored_model_joins_like_its_observations(
+    fn models_join_like_their_observations(
         first in proptest::collection::vec(said(), 0..20),
         more in proptest::collection::vec(said(), 0..20),
     ) {
-        let bytes = build(&hear_all(&first), None, stamp);
-        let mut restored = restore(&Index::open(&bytes[..]).unwrap()).unwrap();
-        more.iter().for_each(|said| hear(&mut restored, said));
-        let joined = hear_all(first.iter().chain(&more));
-        prop_assert!(build(&restored, None, stamp)[..] == build(&joined, None, stamp)[..]);
+        let [old, new] = [&first, &more].map(|said| build(&hear_all(said), None, stamp));
+        let [old, new] = [&old, &new].map(|bytes| Index::open(&bytes[..]).unwrap());
+        let joined = build(&hear_all(first.iter().chain(&more)), None, stamp);
+        let mut one = Sources::new(hear_all(&more));
+        one.join(&old).unwrap();
+        prop_assert!(one.into_bytes(None, stamp).unwrap()[..] == joined[..]);
+        let mut both = Sources::new(Observations::default());
+        both.join(&new).unwrap();
+        both.join(&old).unwrap();
+        prop_assert!(both.into_bytes(None, stamp).unwrap()[..] == joined[..]);
     }
 }
 

@@ -1,0 +1,211 @@
+//! The files of a model: for each its record, and the posting lists of its blocks.
+//!
+//! Files are laid out in the order of their paths, in batches: while one batch is written, the next one is grouped and
+//! encoded on all cores.
+
+use std::cmp::Reverse;
+use std::io::{Seek, Write};
+
+use rayon::prelude::*;
+use rkyv::rancor::Failure;
+
+use super::blocks::Blocks;
+use super::lists::{Encoded, Lists};
+use super::older::Older;
+use super::{BATCH_BYTES, BuildError, Order, count};
+use crate::id::{FileId, TestId};
+use crate::model::layout::Writer;
+use crate::model::names::{REF_BYTES, RawRef};
+use crate::model::record::link_outer;
+use crate::model::root::Root;
+use crate::model::{FileRecord, LineRun, Posting, Stamp, SymbolRecord, quantize_count};
+use crate::observation::{FileFacts, FileKey, LineSet, Log, Observations, read_lines};
+
+/// Alignment of an archive in the records section.
+const RECORD_ALIGNMENT: usize = 16;
+/// The least that a file counts for in a batch, in bytes.
+const FILE_BYTES: usize = 256;
+
+/// The sections of the files but the lists, which are in the section that is open.
+pub(super) struct Files {
+    pub(super) table: Vec<u8>,
+    pub(super) records: Vec<u8>,
+}
+
+/// A file before it is laid out.
+struct Source {
+    key: FileKey,
+    /// Its entries in the log of lines.
+    entries: Vec<u8>,
+    /// Where older models have it.
+    older: Vec<Option<FileId>>,
+}
+
+/// A file whose lists are ready to be written.
+struct Laid {
+    key: FileKey,
+    runs: Vec<LineRun>,
+    postings: u64,
+    blocks: Vec<Encoded>,
+    touching: Encoded,
+    touching_count: u64,
+    defines: Encoded,
+}
+
+/// Lays out all files.
+pub(super) fn lay_out<D: AsRef<[u8]> + Sync, W: Write + Seek>(
+    (seen, lines, older): (&Observations, Log, &[Older<'_, D>]),
+    order: &Order,
+    (lists, out): (&mut Lists, &mut Writer<W>),
+    root: &mut Root,
+    stamp: impl Fn(&str) -> Option<Stamp>,
+) -> Result<Files, BuildError> {
+    let mut merge = lines.sorted(|file| order.file_ranks[file as usize]);
+    let mut defines = order.defines();
+    defines.sort_unstable();
+    let mut next_of = vec![0; older.len()];
+    let mut keys = order.files.iter().copied();
+    let mut gather = || -> Result<Vec<Source>, BuildError> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while bytes < BATCH_BYTES
+            && let Some(key) = keys.next()
+        {
+            let mut entries = Vec::new();
+            if merge.peek() == Some(key.0) {
+                merge.append(&mut entries)?;
+            }
+            let older: Vec<_> = older.iter().zip(&mut next_of).map(|(model, next)| model.file_of(key, next)).collect();
+            bytes += entries.len() + FILE_BYTES;
+            batch.push(Source { key, entries, older });
+        }
+        Ok(batch)
+    };
+    let encode = |batch: Vec<Source>| -> Result<Vec<Laid>, BuildError> {
+        batch.into_par_iter().map(|source| lay_out_file(source, older, order, &defines)).collect()
+    };
+    let mut files = Files { table: Vec::with_capacity(order.files.len() * REF_BYTES), records: Vec::new() };
+    let mut write = |batch: Vec<Laid>| -> Result<(), BuildError> {
+        for laid in batch {
+            let (path, facts) = (seen.file_path(laid.key), &seen.files()[laid.key.0 as usize]);
+            files.add(laid, facts, stamp(path), (&mut *lists, &mut *out), root)?;
+        }
+        Ok(())
+    };
+    let mut ready = Vec::new();
+    loop {
+        let batch = gather()?;
+        let is_last = batch.is_empty();
+        // Grouping needs all cores, writing one.
+        let mut encoded = Ok(Vec::new());
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| encoded = encode(batch));
+            write(std::mem::take(&mut ready))
+        })?;
+        ready = encoded?;
+        if is_last {
+            return Ok(files);
+        }
+    }
+}
+
+fn lay_out_file<D: AsRef<[u8]>>(
+    source: Source,
+    older: &[Older<'_, D>],
+    order: &Order,
+    defines: &[(u32, TestId)],
+) -> Result<Laid, BuildError> {
+    let mut blocks = Blocks::of_lines(&covered(&source.entries, order));
+    for (model, file) in older.iter().zip(&source.older) {
+        if let Some(file) = file {
+            blocks = blocks.join(model.blocks(*file, order)?);
+        }
+    }
+    let touching: Vec<Posting> = blocks
+        .lines_by_test()
+        .into_iter()
+        .map(|(test, lines)| Posting { test, signal: quantize_count(lines) })
+        .collect();
+    let rank = order.file_ranks[source.key.0 as usize];
+    let from = defines.partition_point(|&(file, _)| file < rank);
+    let defined: Vec<TestId> =
+        defines[from..].iter().take_while(|&&(file, _)| file == rank).map(|&(_, test)| test).collect();
+    Ok(Laid {
+        key: source.key,
+        postings: blocks.tests.iter().map(|tests| tests.len() as u64).sum(),
+        blocks: blocks.tests.iter().map(|tests| Encoded::of_tests(tests)).collect(),
+        runs: blocks.runs,
+        touching: Encoded::new(&touching),
+        touching_count: touching.len() as u64,
+        defines: Encoded::of_tests(&defined),
+    })
+}
+
+/// What each test ran of a file, ascending by test, from the entries of the log.
+fn covered(entries: &[u8], order: &Order) -> Vec<(TestId, LineSet)> {
+    let mut covered: Vec<(TestId, LineSet)> =
+        read_lines(entries).map(|(test, lines)| (order.id(test), lines)).collect();
+    covered.sort_unstable_by(|a, b| (a.0, a.1.ranges()).cmp(&(b.0, b.1.ranges())));
+    covered.dedup_by(|next, first| {
+        let is_same = next.0 == first.0;
+        if is_same {
+            first.1.union(&next.1);
+        }
+        is_same
+    });
+    covered
+}
+
+impl Files {
+    /// Writes the lists of a file, and adds its record.
+    fn add<W: Write + Seek>(
+        &mut self,
+        laid: Laid,
+        facts: &FileFacts,
+        stamp: Option<Stamp>,
+        (lists, out): (&mut Lists, &mut Writer<W>),
+        root: &mut Root,
+    ) -> Result<(), BuildError> {
+        root.blocks += laid.blocks.len() as u64;
+        root.postings += laid.postings;
+        root.file_postings += laid.touching_count;
+        root.symbols += facts.symbols.len() as u64;
+        let position = self.table.len() / REF_BYTES;
+        let mut blocks = Vec::with_capacity(laid.blocks.len());
+        for list in &laid.blocks {
+            blocks.push(lists.place(list, out)?.to_bytes());
+        }
+        let record = FileRecord {
+            file: count(position),
+            stamp,
+            runs: laid.runs,
+            blocks,
+            imported: facts.imported.ranges().iter().map(|range| [range.first, range.last]).collect(),
+            touching: lists.place(&laid.touching, out)?.to_bytes(),
+            defines: lists.place(&laid.defines, out)?.to_bytes(),
+            symbols: symbols(facts),
+        };
+        let archive = rkyv::to_bytes::<Failure>(&record).expect("a record in memory can be archived");
+        self.records.resize(self.records.len().next_multiple_of(RECORD_ALIGNMENT), 0);
+        self.table.extend_from_slice(bytemuck::bytes_of(&RawRef::new(self.records.len(), &archive, position)));
+        self.records.extend_from_slice(&archive);
+        Ok(())
+    }
+}
+
+fn symbols(facts: &FileFacts) -> Vec<SymbolRecord> {
+    let mut symbols: Vec<SymbolRecord> = facts
+        .symbols
+        .iter()
+        .map(|symbol| SymbolRecord {
+            first: symbol.lines.first,
+            last: symbol.lines.last,
+            kind: symbol.kind as u8,
+            outer: 0,
+            name: symbol.name.clone(),
+        })
+        .collect();
+    // Of symbols with one span and name the kind decides: the sort is stable and the set is sorted by it.
+    symbols.sort_by(|a, b| (a.first, Reverse(a.last), &a.name).cmp(&(b.first, Reverse(b.last), &b.name)));
+    link_outer(&mut symbols);
+    symbols
+}

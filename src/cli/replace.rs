@@ -1,0 +1,158 @@
+//! A model is written aside and renamed into place: readers keep the file they opened, and a build that dies leaves the old
+//! model.
+//!
+//! What is written aside has one name for each model, `.covopt.aside` for `.covopt`, and its writer holds a lock on it. A
+//! second build of the same model waits for the first; what a build that was killed left behind, the next one takes over.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// How much is written at once, in bytes.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Puts what `write` writes in the place of `model`. On any error the old one stays, and nothing beside it.
+///
+/// # Errors
+/// What `write` says, or that the folder or the file cannot be written.
+pub(super) fn replace<T>(
+    model: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let failed = |error| Error::Write { path: model.to_owned(), error };
+    let aside = aside_of(model).ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
+    let file = lock(&aside).map_err(failed)?;
+    let written =
+        write_to(&file, write, failed).and_then(|written| fs::rename(&aside, model).map(|()| written).map_err(failed));
+    if written.is_err() {
+        let _ = fs::remove_file(&aside); // The lock is still held: it is this build's own.
+    }
+    written
+}
+
+fn write_to<T>(
+    file: &File,
+    write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, Error>,
+    failed: impl Fn(io::Error) -> Error,
+) -> Result<T, Error> {
+    file.set_len(0).map_err(&failed)?;
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
+    out.rewind().map_err(&failed)?;
+    let written = write(&mut out)?;
+    out.flush().and_then(|()| file.sync_all()).map_err(&failed)?;
+    Ok(written)
+}
+
+/// Where a model is written before it takes its place.
+fn aside_of(model: &Path) -> Option<PathBuf> {
+    let name = model.file_name()?.to_str()?;
+    let hidden = if name.starts_with('.') { "" } else { "." };
+    Some(model.with_file_name(format!("{hidden}{name}.aside")))
+}
+
+/// The file at `aside`, new or left behind, locked by this process.
+fn lock(aside: &Path) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(aside)?;
+        file.lock()?;
+        // While this build waited, what it waited for may have become the model. And a link is not ours to write through.
+        if is_at(&file, aside)? {
+            return Ok(file);
+        }
+        if fs::symlink_metadata(aside).is_ok_and(|found| found.file_type().is_symlink()) {
+            fs::remove_file(aside)?;
+        }
+    }
+}
+
+/// Whether this file is the one at `path`, and not behind a link.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let opened = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (opened.dev(), opened.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether this file is the one at `path`: a file that is open cannot be renamed here.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    fn bytes(text: &[u8]) -> impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error> {
+        |out| out.write_all(text).map_err(Error::Output)
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join(".covopt");
+        fs::write(folder.path().join(".covopt.aside"), vec![7; 1000]).unwrap();
+        replace(&model, bytes(b"new")).unwrap();
+        assert_eq!(fs::read(&model).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_build_that_fails_leaves_the_old_model_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("x.covopt");
+        fs::write(&model, "old").unwrap();
+        let refused = replace(&model, |out| {
+            out.write_all(b"half").unwrap();
+            Err::<(), Error>(Error::Output(io::ErrorKind::StorageFull.into()))
+        });
+        assert!(matches!(refused, Err(Error::Output(_))));
+        assert_eq!(fs::read(&model).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, other) = (folder.path().join(".covopt"), folder.path().join("other"));
+        fs::write(&other, "another file").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join(".covopt.aside")).unwrap();
+        replace(&model, bytes(b"new")).unwrap();
+        assert_eq!((fs::read(&model).unwrap(), fs::read(&other).unwrap()), (b"new".to_vec(), b"another file".to_vec()));
+    }
+
+    #[test]
+    fn builds_at_once_take_turns_and_readers_see_whole_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join(".covopt");
+        replace(&model, bytes(&[0; 4096])).unwrap();
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (1..=4u8)
+                .map(|writer| {
+                    let model = &model;
+                    scope.spawn(move || (0..50).for_each(|_| replace(model, bytes(&[writer; 4096])).unwrap()))
+                })
+                .collect();
+            let reader = scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    let found = fs::read(&model).unwrap();
+                    assert!(found.len() == 4096 && found.iter().all(|&byte| byte == found[0]));
+                }
+            });
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            is_done.store(true, Ordering::Relaxed);
+            reader.join().unwrap();
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
