@@ -1,7 +1,7 @@
 //! `covopt build`: make or refresh the model.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::model_source::{MODEL_NAME, Model, Place};
 use super::replace::replace;
 use super::repository::Repository;
-use super::{ModelArgs, Outcome, find, note, sink};
+use super::{ModelArgs, Outcome, find, machine, note, sink, units};
 use crate::build::{self, BuildError, Edited, Sources, Tally, Written};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
@@ -57,6 +57,10 @@ pub(super) struct BuildArgs {
     /// Take recordings that look wrong, and replace a model by one that knows far fewer tests
     #[arg(long)]
     force: bool,
+    /// How much memory to use, such as 512M or 4G; what does not fit waits in unnamed files beside the model. By default a
+    /// quarter of the machine's
+    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
+    memory: Option<usize>,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -86,7 +90,10 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     if let Some(named) = &args.test_root {
         context = context.with_test_root(&test_root(named, &root)?);
     }
-    let mut ingested = found.ingest(&context)?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let memory = args.memory.unwrap_or_else(machine::quarter_of_memory);
+    // The other half is for what is known of tests and files by themselves, and for what is being laid out.
+    let mut ingested = found.ingest(&context, Ingest::with_memory(memory / 2, folder))?;
     if args.update {
         // What the inputs do not state the older model may.
         ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
@@ -293,13 +300,28 @@ fn read_file(ingest: &mut Ingest, path: &Path, name: &str, context: &Context) ->
     let failed = |error| read_error(format!("`{name}`"), error);
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    std::io::Read::by_ref(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
+    Read::by_ref(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
     let kind = detect(name, &bytes)?;
     if kind == Kind::CoverageDb {
         return Ok(ingest.database(name, path, context)?);
     }
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    Ok(ingest.bytes_of_kind(kind, name, &bytes, context)?)
+    read_rest(ingest, kind, name, (bytes, file), context)
+}
+
+/// Reads an input whose head was read: JSON lines as they come, anything else from memory.
+fn read_rest(
+    ingest: &mut Ingest,
+    kind: Kind,
+    name: &str,
+    (mut head, mut rest): (Vec<u8>, impl Read),
+    context: &Context,
+) -> Result<Summary, Error> {
+    if kind == Kind::JsonLines {
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+        return Ok(ingest.json_lines(name, head.chain(rest), context)?);
+    }
+    rest.read_to_end(&mut head).map_err(|error| read_error(format!("`{name}`"), error))?;
+    Ok(ingest.bytes_of_kind(kind, name, &head, context)?)
 }
 
 /// Whether a file that was not named is none of ours: something else under a usual name.
@@ -329,8 +351,7 @@ impl Found {
     }
 
     /// Reads every input. `context` says how their paths and ids become the repository's.
-    fn ingest(&self, context: &Context) -> Result<Ingested, Error> {
-        let mut ingest = Ingest::new();
+    fn ingest(&self, context: &Context, mut ingest: Ingest) -> Result<Ingested, Error> {
         let (mut inputs, mut notes, mut recorded) = (Vec::new(), Vec::new(), None);
         for input in &self.inputs {
             let name = input.display().to_string();
@@ -356,7 +377,7 @@ impl Found {
     /// A first model for a command that has none. `changed` are the files of the diff at hand: what they are now is not
     /// what the model describes.
     pub(super) fn build(self, root: &Path, repository: Option<&Repository>, changed: &Changed) -> Result<Built, Error> {
-        let mut ingested = self.ingest(&context(root))?;
+        let mut ingested = self.ingest(&context(root), Ingest::new())?;
         let seen_after = changed.unapply(root, &mut ingested)?;
         let base = match seen_after {
             Some(note) => Base { commit: None, note: Some(note) },
@@ -446,10 +467,11 @@ fn read_input(ingest: &mut Ingest, input: &Path, name: &str, context: &Context) 
                     .to_owned(),
             ));
         }
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        let (mut head, mut rest) = (Vec::new(), std::io::stdin().lock());
+        let read = (&mut rest).take(HEAD_BYTES as u64).read_to_end(&mut head);
         read.map_err(|error| read_error("standard input".to_owned(), error))?;
-        Ok(ingest.bytes("standard input", &bytes, context)?)
+        let kind = detect("standard input", &head)?;
+        read_rest(ingest, kind, "standard input", (head, rest), context)
     } else if input.is_dir() {
         Ok(ingest.directory(name, input, context)?)
     } else {

@@ -13,6 +13,7 @@ mod id_file;
 mod impacted;
 mod inspect;
 mod last_failed;
+mod machine;
 mod measure;
 mod model_source;
 mod replace;

@@ -42,6 +42,26 @@ pub(super) fn budget(text: &str) -> Result<Budget, String> {
     Ok(Budget::Time((number * seconds * 1e6).round() as u64))
 }
 
+/// The least memory that a build takes: below it most of the time would go into its files.
+const MEMORY_LEAST: usize = 16 << 20;
+
+/// Reads an amount of memory: `512M`, `4G`, or bytes.
+pub(super) fn memory(text: &str) -> Result<usize, String> {
+    let text = text.trim();
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let shift = match unit.trim().to_ascii_uppercase().as_str() {
+        "" | "B" => Some(0),
+        "K" | "KB" | "KIB" => Some(10),
+        "M" | "MB" | "MIB" => Some(20),
+        "G" | "GB" | "GIB" => Some(30),
+        "T" | "TB" | "TIB" => Some(40),
+        _ => None,
+    };
+    let bytes = shift.and_then(|shift| number.parse::<usize>().ok()?.checked_mul(1 << shift));
+    bytes.filter(|&bytes| bytes >= MEMORY_LEAST).ok_or_else(|| "expected at least 16M, such as 512M or 4G".to_owned())
+}
+
 /// Reads a number of candidates.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
@@ -113,6 +133,17 @@ mod tests {
         assert_eq!((certainty("0.5"), certainty("0.95")), (Ok(0.5), Ok(0.95)));
         for text in ["1", "0.49", "95", "nan", "-1", "95%", ""] {
             assert!(certainty(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_of_memory_are_read() {
+        assert_eq!(
+            ["16777216", "16M", "1 GiB", "4g"].map(|text| memory(text).unwrap()),
+            [16 << 20, 16 << 20, 1 << 30, 4 << 30]
+        );
+        for text in ["", "15M", "G", "-1G", "1.5G", "1P", "99999999999999999999", "20000000T"] {
+            assert!(memory(text).is_err(), "{text}");
         }
     }
 

@@ -28,9 +28,11 @@ struct Tag<'a> {
 pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Ingest) -> Result<Summary, IngestError> {
     let mut outside = Outside::default();
     let (mut files, mut spanless) = (BTreeSet::new(), 0);
-    for (number, line) in lines(bytes) {
+    let mut lines = lines(bytes).peekable();
+    while let Some((number, line)) = lines.next() {
+        let is_last = lines.peek().is_none();
         let tag: Tag<'_> =
-            serde_json::from_slice(line).map_err(|error| line_failure(input, bytes, (number, line), &error))?;
+            serde_json::from_slice(line).map_err(|error| line_failure(input, is_last, (number, line), &error))?;
         if tag.form.0 != "tag" {
             continue;
         }

@@ -18,6 +18,14 @@ pub enum IngestError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What does not fit the memory that may be used cannot be put into files.
+    #[error(
+        "write what does not fit into memory: {source}; free some space beside the model, or allow more with --memory"
+    )]
+    Spill {
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A compressed file, an archive or text in another encoding.
     #[error("read `{input}`: found {found}; {remedy}")]
     Wrapped {

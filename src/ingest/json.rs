@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::{IngestError, line_at};
+use super::IngestError;
 
 /// A string that borrows from the input unless it holds escapes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,10 +112,10 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// What went wrong in one line of a JSON lines input: only its last line can be cut short.
-pub(super) fn line_failure(input: &str, bytes: &[u8], line: (usize, &[u8]), error: &serde_json::Error) -> IngestError {
+pub(super) fn line_failure(input: &str, is_last: bool, line: (usize, &[u8]), error: &serde_json::Error) -> IngestError {
     let (number, text) = line;
     match failure(input, text, number, error) {
-        IngestError::Truncated { input, expected, .. } if number < line_at(bytes.trim_ascii_end(), bytes.len()) => {
+        IngestError::Truncated { input, expected, .. } if !is_last => {
             IngestError::Malformed { input, line: number, reason: format!("expected {expected}, one object a line") }
         }
         other => other,

@@ -29,6 +29,7 @@ mod timestamp;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 
 use crate::observation::{FileKey, LineRange, Observations, Outcome, Run, Symbol, TestKey};
@@ -82,6 +83,17 @@ impl Ingest {
         Self::default()
     }
 
+    /// Nothing yet; holds about so many bytes of what is said of pairs of a test and a file, word or feature in memory, and
+    /// the rest in unnamed files in `folder`.
+    pub fn with_memory(bytes: usize, folder: &Path) -> Self {
+        Self { seen: Observations::with_memory(bytes, folder), ..Self::default() }
+    }
+
+    /// Spills what is too much to hold.
+    fn settle(&mut self) -> Result<(), IngestError> {
+        self.seen.settle().map_err(|source| IngestError::Spill { source })
+    }
+
     /// Makes a test known by its id, so that cases of reports are matched with it.
     pub fn know(&mut self, id: &str) {
         self.seen.test(id);
@@ -110,7 +122,7 @@ impl Ingest {
         context: &Context,
     ) -> Result<Summary, IngestError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        match kind {
+        let summary = match kind {
             Kind::CoverageDb => coverage_db::read_bytes(input, bytes, context, self),
             Kind::CoverageJson => coverage_json::read(input, bytes, context, self),
             Kind::Lcov => lcov::read(input, bytes, context, self),
@@ -119,7 +131,17 @@ impl Ingest {
             Kind::Ctags => ctags::read(input, bytes, context, self),
             Kind::Conceptual => conceptual::read(input, bytes, context, self),
             Kind::JsonLines => json_lines::read(input, bytes, context, self),
-        }
+        }?;
+        self.settle()?;
+        Ok(summary)
+    }
+
+    /// Reads JSON lines as they come, without holding them.
+    ///
+    /// # Errors
+    /// Content that is wrong in itself, or that cannot be read.
+    pub fn json_lines(&mut self, input: &str, bytes: impl Read, context: &Context) -> Result<Summary, IngestError> {
+        json_lines::read(input, bytes, context, self)
     }
 
     /// Reads a coverage.py database where it lies, without writing beside it.
@@ -127,7 +149,9 @@ impl Ingest {
     /// # Errors
     /// A file that is no such database, is damaged, or has no usable contexts.
     pub fn database(&mut self, input: &str, path: &Path, context: &Context) -> Result<Summary, IngestError> {
-        coverage_db::read_path(input, path, context, self)
+        let summary = coverage_db::read_path(input, path, context, self)?;
+        self.settle()?;
+        Ok(summary)
     }
 
     /// Reads a directory that holds one LCOV file per test, as `bazel-testlogs` does.

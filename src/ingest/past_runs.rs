@@ -83,9 +83,11 @@ struct Record<'a> {
 pub fn past_runs<'a>(input: &str, bytes: &'a [u8]) -> Result<Vec<PastRun<'a>>, IngestError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut runs = Vec::new();
-    for (number, line) in lines(bytes) {
+    let mut lines = lines(bytes).peekable();
+    while let Some((number, line)) = lines.next() {
+        let is_last = lines.peek().is_none();
         let record: Record<'_> =
-            serde_json::from_slice(line).map_err(|error| line_failure(input, bytes, (number, line), &error))?;
+            serde_json::from_slice(line).map_err(|error| line_failure(input, is_last, (number, line), &error))?;
         let run = record.into_run(number).map_err(|reason| IngestError::Malformed {
             input: input.to_owned(),
             line: number,

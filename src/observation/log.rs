@@ -25,13 +25,15 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(crate) struct Log {
     /// By the low bits of the key: the other bits and the length of the entry as varints, then the entry.
     waiting: Vec<Vec<u8>>,
+    /// An entry as it is made.
+    entry: Vec<u8>,
     waiting_bytes: usize,
     spilled: Vec<Spilled>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { waiting: vec![Vec::new(); PARTITIONS], waiting_bytes: 0, spilled: Vec::new() }
+        Self { waiting: vec![Vec::new(); PARTITIONS], entry: Vec::new(), waiting_bytes: 0, spilled: Vec::new() }
     }
 }
 
@@ -61,13 +63,15 @@ struct Sorted {
 }
 
 impl Log {
-    /// Adds an entry.
-    pub(crate) fn push(&mut self, key: u32, entry: &[u8]) {
+    /// Adds the entry that `put` appends.
+    pub(crate) fn push_with(&mut self, key: u32, put: impl FnOnce(&mut Vec<u8>)) {
+        self.entry.clear();
+        put(&mut self.entry);
         let partition = &mut self.waiting[key as usize % PARTITIONS];
         let before = partition.len();
         put_varint(partition, (key >> PARTITION_BITS).into());
-        put_varint(partition, entry.len() as u64);
-        partition.extend_from_slice(entry);
+        put_varint(partition, self.entry.len() as u64);
+        partition.extend_from_slice(&self.entry);
         self.waiting_bytes += partition.len() - before;
     }
 
@@ -316,7 +320,7 @@ mod tests {
             for (at, &(key, length, spill)) in (0u8..).zip(&pushed) {
                 let mut entry = vec![length];
                 entry.resize(1 + usize::from(length), at);
-                log.push(key, &entry);
+                log.push_with(key, |out| out.extend_from_slice(&entry));
                 want.entry(u32::MAX - key).or_default().push(entry[1..].to_vec());
                 if spill {
                     log.spill(folder.path(), |key| u32::MAX - key).unwrap();

@@ -303,14 +303,20 @@ impl Observations {
 
     /// Adds lines that a test ran.
     pub fn cover(&mut self, test: TestKey, file: FileKey, lines: &LineSet) {
+        self.cover_encoded(test, file, &EncodedLines::new(lines));
+    }
+
+    /// As [`Observations::cover`], of lines that were encoded before.
+    pub fn cover_encoded(&mut self, test: TestKey, file: FileKey, lines: &EncodedLines) {
         self.tests[test.0 as usize].recorded = true;
-        if lines.is_empty() {
+        if lines.0.is_empty() {
             return;
         }
         self.files[file.0 as usize].is_covered = true;
-        let mut entry = Vec::with_capacity(16);
-        put_lines(&mut entry, test, lines);
-        self.lines.push(file.0, &entry);
+        self.lines.push_with(file.0, |entry| {
+            put_varint(entry, test.0.into());
+            entry.extend_from_slice(&lines.0);
+        });
     }
 
     /// Adds a test's source, or the words of it; of several texts the greatest count of each word stays.
@@ -329,7 +335,7 @@ impl Observations {
 
     /// Adds a word that a test has, so often as [`quantize_count`] gives, whatever says so.
     pub(crate) fn word(&mut self, test: TestKey, word: Word, count: u8) {
-        self.words.push(word.0, &entry_of(test, count));
+        self.words.push_with(word.0, |entry| put_byte(entry, test, count));
     }
 
     /// Declares the family of a test; of several names the greatest stays.
@@ -375,6 +381,11 @@ impl Observations {
     /// Declares a test's signal A in [0, 1] on a feature; the greatest stays. One below the scale of [`Level`] is none.
     pub fn signal(&mut self, test: TestKey, feature: &str, signal: f64) {
         let feature = self.feature(feature);
+        self.signal_on(test, feature, signal);
+    }
+
+    /// As [`Observations::signal`], by the key of the feature.
+    pub fn signal_on(&mut self, test: TestKey, feature: u32, signal: f64) {
         if signal > 0.0 {
             self.level(test, feature, Level::from_signal(signal));
         }
@@ -384,7 +395,7 @@ impl Observations {
     pub(crate) fn level(&mut self, test: TestKey, feature: u32, level: Level) {
         if level.0 > 0 {
             self.tests[test.0 as usize].has_signals = true;
-            self.signals.push(feature, &entry_of(test, level.0));
+            self.signals.push_with(feature, |entry| put_byte(entry, test, level.0));
         }
     }
 
@@ -478,11 +489,25 @@ impl Observations {
     }
 }
 
-fn entry_of(test: TestKey, byte: u8) -> Vec<u8> {
-    let mut entry = Vec::with_capacity(6);
-    put_varint(&mut entry, test.0.into());
+/// Lines as the log holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncodedLines(Vec<u8>);
+
+impl EncodedLines {
+    /// Encodes a set: the number of its ranges, and the ranges; nothing for an empty one.
+    pub fn new(lines: &LineSet) -> Self {
+        let mut bytes = Vec::new();
+        if !lines.is_empty() {
+            put_varint(&mut bytes, lines.ranges().len() as u64);
+            lines.put(&mut bytes);
+        }
+        Self(bytes)
+    }
+}
+
+fn put_byte(entry: &mut Vec<u8>, test: TestKey, byte: u8) {
+    put_varint(entry, test.0.into());
     entry.push(byte);
-    entry
 }
 
 /// The greatest byte of each test under each key.
@@ -495,13 +520,6 @@ fn all_bytes(log: &Log) -> io::Result<BTreeMap<(TestKey, u32), u8>> {
         }
     }
     Ok(all)
-}
-
-/// Appends an entry of the log of lines.
-fn put_lines(out: &mut Vec<u8>, test: TestKey, lines: &LineSet) {
-    put_varint(out, test.0.into());
-    put_varint(out, lines.ranges().len() as u64);
-    lines.put(out);
 }
 
 /// The entries of the log of lines.

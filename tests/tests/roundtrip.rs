@@ -378,6 +378,26 @@ proptest! {
     }
 }
 
+/// What does not fit into memory makes the same model.
+#[test]
+fn a_build_with_little_memory_makes_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let hear = |mut seen: Observations| {
+        for at in 0..3000u32 {
+            let test = seen.test(&format!("tests/test_{}.py::test_{at:04}", at % 7));
+            let file = seen.file(&format!("src/module_{:02}.py", at * at % 31));
+            seen.cover(test, file, &lines(&[(1 + at % 5, 9 + at % 11), (40, 40 + at % 3)]));
+            seen.text(test, &format!("words of number{} and more", at % 97));
+            seen.signal(test, &format!("pkg.feature{}", at % 13), f64::from(1 + at % 9) / 10.0);
+            seen.settle().unwrap();
+        }
+        build(&seen, None, stamp)
+    };
+    let bytes = hear(Observations::default());
+    assert!(hear(Observations::with_memory(4000, folder.path()))[..] == bytes[..]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn the_sample_comes_back() {
     let bytes = round(&sample());
