@@ -2,12 +2,13 @@
 //! of older models, and any two partitions of a file join to one.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::id::TestId;
 use crate::model::{FileView, LineRun, ModelError};
-use crate::observation::LineSet;
+use crate::observation::{LineRange, LineSet, TestKey, each_lines};
 
 /// The blocks of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,30 +26,39 @@ fn member_hash(test: TestId) -> u128 {
 }
 
 impl Blocks {
-    /// Groups the lines of a file. `covered` is ascending by test, without repeats. O(ranges log ranges + postings).
-    pub(super) fn of_lines(covered: &[(TestId, LineSet)]) -> Self {
+    /// Groups the lines of a file. O(ranges + lines + postings), and where lines are far apart O(ranges log ranges).
+    pub(super) fn of_lines(covered: &Covered) -> Self {
+        let marks = Marks::of(covered);
         let mut numbers: HashMap<u128, u32> = HashMap::new();
-        let mut runs: Vec<LineRun> = Vec::new();
-        // One line of each block stands for it when the tests are collected.
-        let mut samples: Vec<(u32, u32)> = Vec::new();
-        sweep(covered, |first, last, hash| {
+        let mut laid = Self::default();
+        // The first mark of each block stands for it when the tests are collected.
+        let mut samples: Vec<(usize, u32)> = Vec::new();
+        for (mark, first, last, hash) in marks.segments(covered) {
             let next = number(samples.len());
             let block = *numbers.entry(hash).or_insert(next);
             if block == next {
-                samples.push((first, block));
+                samples.push((mark, block));
             }
-            push_run(&mut runs, LineRun { first, last, block });
-        });
-        let mut tests = vec![Vec::new(); samples.len()];
-        for (test, lines) in covered {
-            for range in lines.ranges() {
-                let from = samples.partition_point(|&(line, _)| line < range.first);
-                for &(_, block) in samples[from..].iter().take_while(|&&(line, _)| line <= range.last) {
-                    tests[block as usize].push(*test);
+            push_run(&mut laid.runs, LineRun { first, last, block });
+        }
+        laid.tests = vec![Vec::new(); samples.len()];
+        // By mark, the first sample at or after it.
+        let mut sample_from = vec![samples.len(); marks.count() + 1];
+        for (at, &(mark, _)) in samples.iter().enumerate().rev() {
+            sample_from[mark] = at;
+        }
+        for mark in (0..marks.count()).rev() {
+            sample_from[mark] = sample_from[mark].min(sample_from[mark + 1]);
+        }
+        for (test, ranges) in covered.tests() {
+            for range in ranges {
+                let (from, end) = (marks.at(range.first.into()), marks.at(u64::from(range.last) + 1));
+                for &(_, block) in samples[sample_from[from]..].iter().take_while(|&&(mark, _)| mark < end) {
+                    laid.tests[block as usize].push(test);
                 }
             }
         }
-        Self { runs, tests }
+        laid
     }
 
     /// The blocks of a file of a model, with the tests that `id` gives; it keeps their order, and leaves out whom it gives
@@ -209,36 +219,127 @@ fn overlay(mine: &[LineRun], theirs: &[LineRun]) -> Vec<(u32, u32, Option<u32>, 
     }
 }
 
-/// Visits the maximal segments of lines with one set of tests: first line, last line, hash of the set. Gaps are left out.
-fn sweep(covered: &[(TestId, LineSet)], mut visit: impl FnMut(u32, u32, u128)) {
-    let hashes: Vec<u128> = covered.iter().map(|&(test, _)| member_hash(test)).collect();
-    // A line (33 bits), a position in `covered` (30 bits), whether the test enters there: large files have millions.
-    let mut edges: Vec<u64> =
-        Vec::with_capacity(2 * covered.iter().map(|(_, lines)| lines.ranges().len()).sum::<usize>());
-    for (at, (_, lines)) in (0u64..1 << 30).zip(covered) {
-        for range in lines.ranges() {
-            edges.push(u64::from(range.first) << 31 | at << 1 | 1);
-            edges.push((u64::from(range.last) + 1) << 31 | at << 1);
+/// What each test ran of a file, ascending by test, without repeats.
+#[derive(Debug, Default)]
+pub(super) struct Covered {
+    /// The tests, and where their ranges end; each begins where the one before ends.
+    tests: Vec<(TestId, usize)>,
+    ranges: Vec<LineRange>,
+}
+
+impl Covered {
+    /// From the entries of the log, where `id` tells the tests.
+    pub(super) fn read(entries: &[u8], id: impl Fn(TestKey) -> TestId) -> Self {
+        let mut read: Vec<(TestId, Range<usize>)> = Vec::new();
+        let mut ranges = Vec::new();
+        each_lines(entries, |test, of_test| {
+            let from = ranges.len();
+            ranges.extend(of_test);
+            read.push((id(test), from..ranges.len()));
+        });
+        read.sort_unstable_by_key(|(test, range)| (*test, range.start));
+        let mut covered = Self { tests: Vec::with_capacity(read.len()), ranges: Vec::with_capacity(ranges.len()) };
+        for of_test in read.chunk_by(|a, b| a.0 == b.0) {
+            let test = of_test[0].0;
+            match of_test {
+                [(_, range)] => covered.ranges.extend_from_slice(&ranges[range.clone()]),
+                several => {
+                    let all = several.iter().flat_map(|(_, range)| &ranges[range.clone()]).copied();
+                    covered.ranges.extend_from_slice(all.collect::<LineSet>().ranges());
+                }
+            }
+            covered.tests.push((test, covered.ranges.len()));
+        }
+        covered
+    }
+
+    /// The tests with their ranges.
+    fn tests(&self) -> impl Iterator<Item = (TestId, &[LineRange])> {
+        let mut from = 0;
+        self.tests.iter().map(move |&(test, end)| (test, &self.ranges[std::mem::replace(&mut from, end)..end]))
+    }
+}
+
+/// The lines at which ranges begin and end, by position: all lines of the file where there are not many more of them than
+/// ranges, and otherwise those lines alone.
+enum Marks {
+    /// Every line, up to the one behind the last.
+    Lines(usize),
+    /// Some lines, ascending; the one behind line 2^32 - 1 is one.
+    Some(Vec<u64>),
+}
+
+/// So many lines a range are walked rather than sorted.
+const LINES_A_RANGE: usize = 16;
+/// So many lines are walked whatever there is of ranges.
+const LINES_WALKED: usize = 4096;
+
+impl Marks {
+    fn of(covered: &Covered) -> Self {
+        let last = covered.ranges.iter().map(|range| range.last).max().unwrap_or(0) as usize;
+        if last < LINES_WALKED.max(covered.ranges.len().saturating_mul(LINES_A_RANGE)) {
+            return Self::Lines(last + 2);
+        }
+        let ends = |range: &LineRange| [u64::from(range.first), u64::from(range.last) + 1];
+        let mut marks: Vec<u64> = covered.ranges.iter().flat_map(ends).collect();
+        marks.sort_unstable();
+        marks.dedup();
+        Self::Some(marks)
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Lines(count) => *count,
+            Self::Some(marks) => marks.len(),
         }
     }
-    edges.sort_unstable();
-    let line_of = |edge: u64| edge >> 31;
-    let (mut members, mut hash) = (0i64, 0u128);
-    for (at, &edge) in edges.iter().enumerate() {
-        let member = hashes[(edge >> 1 & 0x3fff_ffff) as usize];
-        // Two ranges of one test never meet, so nothing leaves that has not entered, in whatever order a line's edges are.
-        if edge & 1 == 1 {
-            members += 1;
-            hash = hash.wrapping_add(member);
-        } else {
-            members -= 1;
-            hash = hash.wrapping_sub(member);
+
+    /// The position of a line that is one of them.
+    fn at(&self, line: u64) -> usize {
+        match self {
+            Self::Lines(_) => usize::try_from(line).unwrap_or(usize::MAX),
+            Self::Some(marks) => marks.partition_point(|&mark| mark < line),
         }
-        let next = edges.get(at + 1).map_or(line_of(edge), |&next| line_of(next));
-        if members > 0 && next > line_of(edge) {
-            let bound = |line: u64| u32::try_from(line).expect("inside a range of 32-bit lines");
-            visit(bound(line_of(edge)), bound(next - 1), hash);
+    }
+
+    fn line(&self, at: usize) -> u64 {
+        match self {
+            Self::Lines(_) => at as u64,
+            Self::Some(marks) => marks[at],
         }
+    }
+
+    /// The maximal segments of lines with one set of tests: mark, first line, last line, hash of the set. Gaps are left out.
+    fn segments(&self, covered: &Covered) -> impl Iterator<Item = (usize, u32, u32, u128)> {
+        // How the number of tests and the hash of their set change at each mark. Ranges of one test never meet.
+        let mut steps = vec![(0i64, 0u128); self.count()];
+        for (test, ranges) in covered.tests() {
+            let hash = member_hash(test);
+            for range in ranges {
+                let enters = &mut steps[self.at(range.first.into())];
+                *enters = (enters.0 + 1, enters.1.wrapping_add(hash));
+                let leaves = &mut steps[self.at(u64::from(range.last) + 1)];
+                *leaves = (leaves.0 - 1, leaves.1.wrapping_sub(hash));
+            }
+        }
+        let (mut members, mut hash, mut next) = (0i64, 0u128, 0);
+        std::iter::from_fn(move || {
+            loop {
+                let at = next;
+                let step = steps.get(at)?;
+                (members, hash) = (members + step.0, hash.wrapping_add(step.1));
+                next += 1;
+                // Lines between which nothing changes are one segment. That nothing changes while tests come and go that no
+                // hash tells apart has a chance of 2^-128.
+                while steps.get(next).is_some_and(|step| *step == (0, 0)) {
+                    next += 1;
+                }
+                if members > 0 {
+                    let bound = |line: u64| u32::try_from(line).expect("inside a range of 32-bit lines");
+                    return Some((at, bound(self.line(at)), bound(self.line(next) - 1), hash));
+                }
+            }
+        })
     }
 }
 
@@ -249,7 +350,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observation::LineRange;
+    use crate::observation::{EncodedLines, put_lines};
+
+    fn of(tests: &[(u32, LineSet)]) -> Covered {
+        let mut entries = Vec::new();
+        tests.iter().rev().for_each(|(test, lines)| put_lines(&mut entries, TestKey(*test), &EncodedLines::new(lines)));
+        Covered::read(&entries, |TestKey(test)| TestId(test))
+    }
 
     #[test]
     fn equal_lines_share_a_block_and_gaps_stay_gaps() {
@@ -257,15 +364,15 @@ mod tests {
             ranges.iter().map(|&(first, last)| LineRange { first, last }).collect()
         };
         let (a, b) = (lines(&[(1, 4), (10, 12)]), lines(&[(3, 4), (12, 12)]));
-        let blocks = Blocks::of_lines(&[(TestId(0), a), (TestId(5), b)]);
+        let blocks = Blocks::of_lines(&of(&[(0, a), (5, b)]));
         let run = |first, last, block| LineRun { first, last, block };
         assert_eq!(blocks.runs, [run(1, 2, 0), run(3, 4, 1), run(10, 11, 0), run(12, 12, 1)]);
         assert_eq!(blocks.tests, [vec![TestId(0)], vec![TestId(0), TestId(5)]]);
     }
 
-    fn covered(sets: &[BTreeSet<u32>]) -> Vec<(TestId, LineSet)> {
+    fn covered(sets: &[BTreeSet<u32>]) -> Vec<(u32, LineSet)> {
         let lines = |set: &BTreeSet<u32>| set.iter().map(|&line| LineRange::single(line)).collect();
-        (0..).map(TestId).zip(sets).filter(|(_, set)| !set.is_empty()).map(|(test, set)| (test, lines(set))).collect()
+        (0..).zip(sets).filter(|(_, set)| !set.is_empty()).map(|(test, set)| (test, lines(set))).collect()
     }
 
     fn sets() -> impl Strategy<Value = Vec<BTreeSet<u32>>> {
@@ -277,10 +384,10 @@ mod tests {
         #[test]
         fn nothing_is_lost(sets in sets()) {
             let covered = covered(&sets);
-            let blocks = Blocks::of_lines(&covered);
+            let blocks = Blocks::of_lines(&of(&covered));
             for (test, lines) in &covered {
                 let back: LineSet = blocks.runs.iter()
-                    .filter(|run| blocks.tests[run.block as usize].contains(test))
+                    .filter(|run| blocks.tests[run.block as usize].contains(&TestId(*test)))
                     .map(|run| LineRange { first: run.first, last: run.last })
                     .collect();
                 prop_assert_eq!(&back, lines);
@@ -290,7 +397,7 @@ mod tests {
             distinct.sort();
             distinct.dedup();
             prop_assert_eq!(distinct.len(), blocks.tests.len());
-            let lines: Vec<(TestId, u64)> = covered.iter().map(|(test, lines)| (*test, lines.len())).collect();
+            let lines: Vec<(TestId, u64)> = covered.iter().map(|(test, lines)| (TestId(*test), lines.len())).collect();
             prop_assert_eq!(blocks.lines_by_test(), lines);
         }
 
@@ -298,8 +405,19 @@ mod tests {
         #[test]
         fn two_partitions_join_to_one(mine in sets(), theirs in sets()) {
             let both: Vec<BTreeSet<u32>> = mine.iter().zip(&theirs).map(|(a, b)| a | b).collect();
-            let joined = Blocks::of_lines(&covered(&mine)).join(Blocks::of_lines(&covered(&theirs)));
-            prop_assert_eq!(joined, Blocks::of_lines(&covered(&both)));
+            let [mine, theirs, both] = [mine, theirs, both].map(|sets| covered(&sets));
+            let joined = Blocks::of_lines(&of(&mine)).join(Blocks::of_lines(&of(&theirs)));
+            let blocks = Blocks::of_lines(&of(&both));
+            prop_assert_eq!(&joined, &blocks);
+            prop_assert_eq!(Blocks::of_lines(&of(&[mine, theirs].concat())), blocks, "tests that come twice");
+        }
+
+        /// Where a file is long and little of it is known, the same blocks are found.
+        #[test]
+        fn lines_may_be_far_apart(sets in sets(), far in 1u32..9) {
+            let apart = |by: u32| covered(&sets.iter().map(|set| set.iter().map(|line| line * by).collect()).collect::<Vec<_>>());
+            let tests = |blocks: Blocks| blocks.tests.into_iter().collect::<BTreeSet<_>>();
+            prop_assert_eq!(tests(Blocks::of_lines(&of(&apart(2)))), tests(Blocks::of_lines(&of(&apart(far * 999_999)))));
         }
     }
 }

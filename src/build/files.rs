@@ -9,7 +9,7 @@ use std::io::{Seek, Write};
 use rayon::prelude::*;
 use rkyv::rancor::Failure;
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Covered};
 use super::lists::{Encoded, Lists};
 use super::older::Older;
 use super::{BATCH_BYTES, BuildError, Order, count};
@@ -19,7 +19,7 @@ use crate::model::names::{REF_BYTES, RawRef};
 use crate::model::record::link_outer;
 use crate::model::root::Root;
 use crate::model::{FileRecord, LineRun, Posting, Stamp, SymbolRecord, quantize_count};
-use crate::observation::{FileFacts, FileKey, LineSet, Log, Observations, read_lines};
+use crate::observation::{FileFacts, FileKey, Log, Observations};
 
 /// Alignment of an archive in the records section.
 const RECORD_ALIGNMENT: usize = 16;
@@ -114,7 +114,7 @@ fn lay_out_file<D: AsRef<[u8]>>(
     order: &Order,
     defines: &[(u32, TestId)],
 ) -> Result<Laid, BuildError> {
-    let mut blocks = Blocks::of_lines(&covered(&source.entries, order));
+    let mut blocks = Blocks::of_lines(&Covered::read(&source.entries, |test| order.id(test)));
     for (model, file) in older.iter().zip(&source.older) {
         if let Some(file) = file {
             blocks = blocks.join(model.blocks(*file, order)?);
@@ -138,21 +138,6 @@ fn lay_out_file<D: AsRef<[u8]>>(
         touching_count: touching.len() as u64,
         defines: Encoded::of_tests(&defined),
     })
-}
-
-/// What each test ran of a file, ascending by test, from the entries of the log.
-fn covered(entries: &[u8], order: &Order) -> Vec<(TestId, LineSet)> {
-    let mut covered: Vec<(TestId, LineSet)> =
-        read_lines(entries).map(|(test, lines)| (order.id(test), lines)).collect();
-    covered.sort_unstable_by(|a, b| (a.0, a.1.ranges()).cmp(&(b.0, b.1.ranges())));
-    covered.dedup_by(|next, first| {
-        let is_same = next.0 == first.0;
-        if is_same {
-            first.1.union(&next.1);
-        }
-        is_same
-    });
-    covered
 }
 
 impl Files {

@@ -76,18 +76,6 @@ impl LineSet {
         }
     }
 
-    /// Reads so many ranges as [`LineSet::put`] wrote them.
-    pub(crate) fn read(cursor: &mut Cursor<'_>, ranges: usize) -> Option<Self> {
-        let mut set = Self { ranges: Vec::with_capacity(ranges) };
-        let mut before = 0u32;
-        for _ in 0..ranges {
-            let first = before.checked_add(cursor.varint_u32()?)?;
-            before = first.checked_add(cursor.varint_u32()?)?;
-            set.ranges.push(LineRange { first, last: before });
-        }
-        Some(set)
-    }
-
     /// Adds every line of `other`. O(ranges of both), and O(ranges of `other`) where they lie after this set's.
     pub fn union(&mut self, other: &LineSet) {
         let Some(&first) = other.ranges.first() else { return };
@@ -105,6 +93,30 @@ impl LineSet {
         } {
             self.insert(*next);
         }
+    }
+}
+
+/// So many ranges as [`LineSet::put`] wrote them, ascending; ends early where the bytes do.
+pub(crate) struct LineRanges<'c, 'b> {
+    cursor: &'c mut Cursor<'b>,
+    left: usize,
+    before: u32,
+}
+
+impl<'c, 'b> LineRanges<'c, 'b> {
+    pub(super) fn new(cursor: &'c mut Cursor<'b>, left: usize) -> Self {
+        Self { cursor, left, before: 0 }
+    }
+}
+
+impl Iterator for LineRanges<'_, '_> {
+    type Item = LineRange;
+
+    fn next(&mut self) -> Option<LineRange> {
+        self.left = self.left.checked_sub(1)?;
+        let first = self.before.checked_add(self.cursor.varint_u32()?)?;
+        self.before = first.checked_add(self.cursor.varint_u32()?)?;
+        Some(LineRange { first, last: self.before })
     }
 }
 

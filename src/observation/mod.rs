@@ -20,6 +20,7 @@ use crate::optimize::Level;
 use crate::signal::Calibration;
 use crate::words::{self, Word};
 
+use lines::LineRanges;
 pub use lines::{LineRange, LineSet};
 pub(crate) use log::Log;
 
@@ -313,10 +314,7 @@ impl Observations {
             return;
         }
         self.files[file.0 as usize].is_covered = true;
-        self.lines.push_with(file.0, |entry| {
-            put_varint(entry, test.0.into());
-            entry.extend_from_slice(&lines.0);
-        });
+        self.lines.push_with(file.0, |entry| put_lines(entry, test, lines));
     }
 
     /// Adds a test's source, or the words of it; of several texts the greatest count of each word stays.
@@ -444,9 +442,9 @@ impl Observations {
     pub fn all_lines(&self) -> io::Result<BTreeMap<(FileKey, TestKey), LineSet>> {
         let mut all: BTreeMap<(FileKey, TestKey), LineSet> = BTreeMap::new();
         for (file, bytes) in self.lines.clone().take(|_| true)? {
-            for (test, lines) in read_lines(&bytes) {
-                all.entry((FileKey(file), test)).or_default().union(&lines);
-            }
+            each_lines(&bytes, |test, ranges| {
+                all.entry((FileKey(file), test)).or_default().union(&ranges.collect());
+            });
         }
         Ok(all)
     }
@@ -473,10 +471,11 @@ impl Observations {
             self.files[file.0 as usize].is_covered = false;
         }
         let taken = self.lines.take(|key| of.contains(&FileKey(key)))?;
-        let each = |(key, bytes): (u32, Vec<u8>)| {
-            read_lines(&bytes).map(move |(test, lines)| (FileKey(key), test, lines)).collect::<Vec<_>>()
-        };
-        Ok(taken.into_iter().flat_map(each).collect())
+        let mut lines = Vec::new();
+        for (key, bytes) in taken {
+            each_lines(&bytes, |test, ranges| lines.push((FileKey(key), test, ranges.collect())));
+        }
+        Ok(lines)
     }
 
     /// Takes the logs out.
@@ -522,14 +521,21 @@ fn all_bytes(log: &Log) -> io::Result<BTreeMap<(TestKey, u32), u8>> {
     Ok(all)
 }
 
-/// The entries of the log of lines.
-pub(crate) fn read_lines(bytes: &[u8]) -> impl Iterator<Item = (TestKey, LineSet)> {
+/// Appends an entry of the log of lines.
+pub(crate) fn put_lines(entry: &mut Vec<u8>, test: TestKey, lines: &EncodedLines) {
+    put_varint(entry, test.0.into());
+    entry.extend_from_slice(&lines.0);
+}
+
+/// Visits the entries of the log of lines: a test, and its ranges, ascending.
+pub(crate) fn each_lines(bytes: &[u8], mut visit: impl FnMut(TestKey, &mut LineRanges<'_, '_>)) {
     let mut cursor = Cursor::new(bytes);
-    std::iter::from_fn(move || {
-        let test = TestKey(cursor.varint_u32()?);
-        let ranges = cursor.varint_usize()?;
-        Some((test, LineSet::read(&mut cursor, ranges)?))
-    })
+    while let Some(test) = cursor.varint_u32() {
+        let left = cursor.varint_usize().unwrap_or(0);
+        let mut ranges = LineRanges::new(&mut cursor, left);
+        visit(TestKey(test), &mut ranges);
+        ranges.for_each(drop);
+    }
 }
 
 /// The entries of the logs of words and signals.
