@@ -115,9 +115,10 @@ fn lay_out_file<D: AsRef<[u8]>>(
     defines: &[(u32, TestId)],
 ) -> Result<Laid, BuildError> {
     let mut blocks = Blocks::of_lines(&Covered::read(&source.entries, |test| order.id(test)));
-    for (model, file) in older.iter().zip(&source.older) {
+    for (position, (model, file)) in older.iter().zip(&source.older).enumerate() {
         if let Some(file) = file {
-            blocks = blocks.join(model.blocks(*file, order)?);
+            let theirs = model.blocks(*file, order).map_err(|error| BuildError::Joined { position, error })?;
+            blocks = blocks.join(theirs);
         }
     }
     let touching: Vec<Posting> = blocks

@@ -8,6 +8,7 @@
 mod blocks;
 mod files;
 mod lists;
+mod merge;
 mod older;
 mod unapply;
 mod update;
@@ -32,6 +33,7 @@ use crate::model::{
 use crate::observation::{FileKey, Log, Observations, TestFacts, TestKey, by_name};
 use crate::signal::Calibration;
 
+pub use merge::Merged;
 pub use unapply::{Edited, unapply};
 pub use update::{Tally, compare};
 
@@ -48,6 +50,36 @@ pub enum BuildError {
     /// A model that is to be joined is damaged.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A model that was joined proves to be damaged when its blocks are read.
+    #[error("{error}")]
+    Joined {
+        /// Which one, in the order in which they were joined.
+        position: usize,
+        /// What is wrong with it.
+        error: ModelError,
+    },
+    /// A model holds another constant than one before it.
+    #[error("its constant `{name}` is {found}, in a model before it {before}; build them with the same constants")]
+    Constant {
+        /// The constant, one of [`Calibration::NAMES`].
+        name: &'static str,
+        /// What it is in the model.
+        found: f64,
+        /// What it is in a model before it.
+        before: f64,
+    },
+    /// Models were recorded with different contents of files.
+    #[error(
+        "what it knows of {} is not of the content that the models before it know{}; record them at one commit",
+        named(files, *more),
+        if files.len() == 1 { "" } else { " of them" }
+    )]
+    Content {
+        /// The first of the files, by path.
+        files: Vec<String>,
+        /// How many more there are.
+        more: usize,
+    },
     /// Two inputs say that different files define a test.
     #[error("`{test}` is defined in `{}` by one of the models, and in `{}` by another; build them again from the same tree", .files[0], .files[1])]
     FileConflict {
@@ -56,6 +88,13 @@ pub enum BuildError {
         /// The files.
         files: [String; 2],
     },
+}
+
+/// Files as an error names them.
+fn named(files: &[String], more: usize) -> String {
+    let named: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    named.join(", ") + &more
 }
 
 /// What was written.

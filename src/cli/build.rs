@@ -90,15 +90,15 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     if let Some(named) = &args.test_root {
         context = context.with_test_root(&test_root(named, &root)?);
     }
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let memory = args.memory.unwrap_or_else(machine::quarter_of_memory);
     // The other half is for what is known of tests and files by themselves, and for what is being laid out.
-    let mut ingested = found.ingest(&context, Ingest::with_memory(memory / 2, folder))?;
+    let mut ingested = found.ingest(&context, Ingest::with_memory(memory / 2, folder_of(&target)))?;
     if args.update {
         // What the inputs do not state the older model may.
         ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
     }
-    let mut base = base(args.base.as_deref(), &root, place.repository.as_ref(), &ingested, &HashSet::new())?;
+    let repository = place.repository.as_ref();
+    let mut base = base(args.base.as_deref(), &root, repository, &ingested, &HashSet::new())?;
     let adds_coverage = ingested.observations.tests().iter().any(|test| test.recorded);
     let Ingested { observations, inputs, mut notes, said, .. } = ingested;
     notes.extend(said.iter().map(ToString::to_string));
@@ -142,13 +142,18 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     Ok(exit::DONE)
 }
 
+/// Where a model stands.
+pub(super) fn folder_of(model: &Path) -> &Path {
+    model.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Why the model at `path` could not be built, or joined.
 pub(super) fn build_error(error: BuildError, path: &Path) -> Error {
     let path = path.to_owned();
     match error {
         BuildError::Io(error) => Error::Write { path, error },
-        BuildError::Model(error) => Error::Model { path, error },
-        error @ BuildError::FileConflict { .. } => Error::Contradiction { path, error },
+        BuildError::Model(error) | BuildError::Joined { error, .. } => Error::Model { path, error },
+        error => Error::Contradiction { path, error },
     }
 }
 
@@ -500,9 +505,9 @@ fn report(inputs: &[String], notes: &[String]) {
 }
 
 /// The commit that a model describes, or why none is stamped.
-struct Base {
-    commit: Option<String>,
-    note: Option<String>,
+pub(super) struct Base {
+    pub(super) commit: Option<String>,
+    pub(super) note: Option<String>,
 }
 
 /// The commit that was named, else HEAD, unless a file that the inputs name is newer than their coverage: then they do
@@ -515,27 +520,7 @@ fn base(
     changed: &HashSet<String>,
 ) -> Result<Base, Error> {
     if let Some(named) = named {
-        if named.is_empty() {
-            return Err(Error::Usage(
-                "--base is empty, expected a commit; did the command that was to print it fail?".to_owned(),
-            ));
-        }
-        let known = repository.and_then(|repository| repository.resolve(named));
-        let is_hex = named.len() >= 7 && named.len() <= 64 && named.bytes().all(|byte| byte.is_ascii_hexdigit());
-        return match known.or_else(|| is_hex.then(|| named.to_owned())) {
-            Some(commit) => {
-                let note = (commit.len() < 40).then(|| {
-                    format!(
-                        "--base `{commit}` is abbreviated and taken as it is; `git rev-parse {commit}` tells all of it"
-                    )
-                });
-                Ok(Base { commit: Some(commit), note })
-            }
-            None => Err(Error::Usage(format!(
-                "--base `{named}` is neither a commit hash nor a branch of this repository, nor a tag that can be read \
-                 without git; pass --base \"$(git rev-parse '{named}^{{commit}}')\""
-            ))),
-        };
+        return named_base(named, repository);
     }
     let head = repository.and_then(Repository::head);
     let seen = &ingested.observations;
@@ -551,6 +536,29 @@ fn base(
         None => "so its lines may have moved; record it again",
     };
     Ok(Base { commit: None, note: Some(format!("coverage is older than `{newer}`, {remedy}")) })
+}
+
+/// The commit that a person names.
+pub(super) fn named_base(named: &str, repository: Option<&Repository>) -> Result<Base, Error> {
+    if named.is_empty() {
+        return Err(Error::Usage(
+            "--base is empty, expected a commit; did the command that was to print it fail?".to_owned(),
+        ));
+    }
+    let known = repository.and_then(|repository| repository.resolve(named));
+    let is_hex = named.len() >= 7 && named.len() <= 64 && named.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match known.or_else(|| is_hex.then(|| named.to_owned())) {
+        Some(commit) => {
+            let note = (commit.len() < 40).then(|| {
+                format!("--base `{commit}` is abbreviated and taken as it is; `git rev-parse {commit}` tells all of it")
+            });
+            Ok(Base { commit: Some(commit), note })
+        }
+        None => Err(Error::Usage(format!(
+            "--base `{named}` is neither a commit hash nor a branch of this repository, nor a tag that can be read \
+             without git; pass --base \"$(git rev-parse '{named}^{{commit}}')\""
+        ))),
+    }
 }
 
 /// Size and content hash of each file of the tree at `root`, if it is there and in the tree.

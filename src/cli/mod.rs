@@ -15,6 +15,7 @@ mod inspect;
 mod last_failed;
 mod machine;
 mod measure;
+mod merge;
 mod model_source;
 mod replace;
 mod replay;
@@ -61,6 +62,8 @@ enum Command {
     Impacted(impacted::ImpactedArgs),
     /// Make or refresh the model from coverage, reports and JSON, as given or as found
     Build(build::BuildArgs),
+    /// Join models of one suite: shards, or runs of the same tests
+    Merge(merge::MergeArgs),
     /// Learn what a session costs beside its tests, from a few small runs of a command
     Measure(measure::MeasureArgs),
     /// Tell why tests were chosen or not, and what stays at risk
@@ -220,6 +223,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Impacted(args) => impacted::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Changes(args) => changes::run(&args),

@@ -3,14 +3,14 @@
 
 use std::collections::HashSet;
 
-use covopt::build::build;
+use covopt::build::{Merged, build};
 use covopt::candidate::gather;
 use covopt::change::{Change, Mapping};
 use covopt::diff::{self, Diff};
 use covopt::fuzz::{SAMPLE_DIFF, sample};
 use covopt::id::{FeatureId, FileId, TestId};
 use covopt::model::{Encoding, Index, ModelError, PathMatch, PostingList, Stamp};
-use covopt::observation::Session;
+use covopt::observation::{Observations, Session};
 use covopt::optimize::{Options, select};
 use covopt::relevance::{Query, Relevance};
 use rkyv::util::AlignedVec;
@@ -206,6 +206,32 @@ fn every_changed_byte_is_the_same_answer_or_an_error() {
         sweeps.into_iter().map(|sweep| sweep.join().unwrap()).sum()
     });
     assert!(refused > good.len(), "most damage is met by some question: {refused} of {} bytes", good.len());
+}
+
+/// A merge reads nearly all of a model, by the same accessors: a byte in thirty is enough to tell that it trusts no other.
+#[test]
+fn a_damaged_model_merges_to_the_same_or_not_at_all() {
+    let good = model();
+    let merge = |bytes: &[u8]| {
+        let mut aligned = rkyv::util::AlignedVec::<64>::new();
+        aligned.extend_from_slice(bytes);
+        let index = Index::open(&aligned[..]).ok()?;
+        let merged = Merged::join(&[&index], Observations::default()).ok()?;
+        let mut file = std::io::Cursor::new(Vec::new());
+        merged.write(Some("c0ffee"), &mut file).ok()?;
+        Some(file.into_inner())
+    };
+    assert!(merge(&good).as_deref() == Some(&good[..]));
+    let mut refused = 0;
+    for at in (0..good.len()).step_by(29) {
+        let mut bytes = good.to_vec();
+        bytes[at] ^= 0x41;
+        match merge(&bytes) {
+            Some(merged) => assert!(merged == good[..], "byte {at}"),
+            None => refused += 1,
+        }
+    }
+    assert!(refused > good.len() / 29 / 2, "{refused}");
 }
 
 #[test]

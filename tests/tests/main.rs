@@ -20,6 +20,7 @@ mod end_to_end;
 mod explain;
 mod failed_before;
 mod fuzz_corpus;
+mod merge;
 mod replay;
 mod roundtrip;
 #[cfg(unix)]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use covopt::build::{Sources, build};
+use covopt::build::{Merged, Sources, build};
 use covopt::fuzz::sample;
 use covopt::id::{FeatureId, FileId, TestId, path_in_test_id};
 use covopt::model::{Index, PathMatch, Posting, PostingList, Stamp, quantize_count};
@@ -365,16 +365,12 @@ proptest! {
         first in proptest::collection::vec(said(), 0..20),
         more in proptest::collection::vec(said(), 0..20),
     ) {
-        let [old, new] = [&first, &more].map(|said| build(&hear_all(said), None, stamp));
-        let [old, new] = [&old, &new].map(|bytes| Index::open(&bytes[..]).unwrap());
+        let old = build(&hear_all(&first), None, stamp);
+        let old = Index::open(&old[..]).unwrap();
         let joined = build(&hear_all(first.iter().chain(&more)), None, stamp);
         let mut one = Sources::new(hear_all(&more));
         one.join(&old).unwrap();
         prop_assert!(one.into_bytes(None, stamp).unwrap()[..] == joined[..]);
-        let mut both = Sources::new(Observations::default());
-        both.join(&new).unwrap();
-        both.join(&old).unwrap();
-        prop_assert!(both.into_bytes(None, stamp).unwrap()[..] == joined[..]);
     }
 }
 
@@ -396,6 +392,39 @@ fn a_build_with_little_memory_makes_the_same_bytes() {
     let bytes = hear(Observations::default());
     assert!(hear(Observations::with_memory(4000, folder.path()))[..] == bytes[..]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Shards merge to the model of all of them, in any order and grouping, to the byte.
+    #[test]
+    fn models_merge_in_any_order_and_grouping(
+        all in proptest::collection::vec((said(), 0usize..3), 0..40),
+    ) {
+        // Constants of different shards are refused where they differ, so all shards are built with the same ones.
+        let constants: Vec<Said> = all.iter().filter(|(said, _)| matches!(said, Said::Constant(..))).map(|(said, _)| said.clone()).collect();
+        let shard = |at: usize| {
+            let said = all.iter().filter(|(said, of)| *of == at && !matches!(said, Said::Constant(..))).map(|(said, _)| said);
+            build(&hear_all(said.chain(&constants)), Some("0123abc"), stamp)
+        };
+        let merge = |models: &[&Bytes]| {
+            let models: Vec<Index<&[u8]>> = models.iter().map(|bytes| Index::open(&bytes[..]).unwrap()).collect();
+            let known: Vec<&Index<&[u8]>> = models.iter().collect();
+            let merged = Merged::join(&known, Observations::default()).unwrap();
+            let mut file = std::io::Cursor::new(Vec::new());
+            let base = merged.base().map(str::to_owned);
+            merged.write(base.as_deref(), &mut file).unwrap();
+            let mut bytes = Bytes::new();
+            bytes.extend_from_slice(file.get_ref());
+            bytes
+        };
+        let [a, b, c] = [0, 1, 2].map(shard);
+        let want = build(&hear_all(all.iter().map(|(said, _)| said)), Some("0123abc"), stamp);
+        for merged in [merge(&[&a, &b, &c]), merge(&[&merge(&[&c, &a]), &b]), merge(&[&a, &merge(&[&b, &c])]), merge(&[&b, &want])] {
+            prop_assert!(merged[..] == want[..]);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! `covopt merge`: models of one suite joined to one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use memmap2::Mmap;
+
+use super::build::{Base, build_error, folder_of, named_base};
+use super::replace::replace;
+use super::repository::Repository;
+use super::{Outcome, machine, note, units};
+use crate::build::{BuildError, Merged};
+use crate::error::{Error, exit};
+use crate::mmap;
+use crate::model::Index;
+use crate::observation::Observations;
+use crate::output::{counted, group_digits};
+
+/// Flags of `merge`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The models may know the same tests or different ones: shards of a suite, or runs of the same one. Everything \
+                  that any of them says holds, in any order and grouping of the models. They must be of one content of each file \
+                  that they share; if they name one commit, so does the result.\n\n\
+                  Example: covopt merge shards/*.covopt --model .covopt"
+)]
+pub(super) struct MergeArgs {
+    /// The models to join
+    #[arg(required = true)]
+    models: Vec<PathBuf>,
+    /// Where the joined model goes; it may be one of them
+    #[arg(long = "model", value_name = "FILE")]
+    output: PathBuf,
+    /// The commit that they describe, where they do not all name the same
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// How much memory to use, such as 512M or 4G; what does not fit waits in unnamed files beside the result. By default a
+    /// quarter of the machine's
+    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
+    memory: Option<usize>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs `merge`.
+pub(super) fn run(args: &MergeArgs) -> Outcome {
+    let mut models: Vec<Index<Mmap>> = Vec::with_capacity(args.models.len());
+    for path in &args.models {
+        models.push(mmap::open(path).map_err(|error| Error::Open { path: path.clone(), error })?);
+    }
+    let known: Vec<&Index<Mmap>> = models.iter().collect();
+    let memory = args.memory.unwrap_or_else(machine::quarter_of_memory);
+    let nothing = Observations::with_memory(memory / 2, folder_of(&args.output));
+    let merged =
+        Merged::join(&known, nothing).map_err(|(position, error)| build_error(error, &args.models[position]))?;
+    let base = match &args.base {
+        Some(named) => {
+            let here = std::env::current_dir().ok();
+            named_base(named, here.as_deref().and_then(Repository::around).as_ref())?
+        }
+        None => Base { commit: merged.base().map(str::to_owned), note: None },
+    };
+    let written = replace(&args.output, |out| {
+        merged.write(base.commit.as_deref(), out).map_err(|error| match error {
+            BuildError::Joined { position, error } => Error::Model { path: args.models[position].clone(), error },
+            error => build_error(error, &args.output),
+        })
+    })?;
+    if !args.quiet {
+        base.note.iter().for_each(|text| note(text));
+        note(&format!(
+            "merged {} into `{}`: {}, {}, {} bytes",
+            counted(models.len(), "model"),
+            args.output.display(),
+            counted(written.tests as usize, "test"),
+            counted(written.files as usize, "file"),
+            group_digits(written.bytes)
+        ));
+        if base.commit.is_none() {
+            note("the models do not all name one commit, so the result names none; --base REV names it");
+        }
+    }
+    Ok(exit::DONE)
+}
