@@ -12,7 +12,7 @@ use rkyv::rancor::Failure;
 use super::blocks::{Blocks, Covered};
 use super::lists::{Encoded, Lists};
 use super::older::Older;
-use super::{BATCH_BYTES, BuildError, Order, count};
+use super::{BATCH_BYTES, BuildError, Order, Phase, count};
 use crate::id::{FileId, TestId};
 use crate::model::layout::Writer;
 use crate::model::names::{REF_BYTES, RawRef};
@@ -58,7 +58,7 @@ pub(super) fn lay_out<D: AsRef<[u8]> + Sync, W: Write + Seek>(
     order: &Order,
     (lists, out): (&mut Lists, &mut Writer<W>),
     root: &mut Root,
-    stamp: impl Fn(&str) -> Option<Stamp>,
+    (stamp, told): (impl Fn(&str) -> Option<Stamp>, &mut impl FnMut(Phase, u64, u64)),
 ) -> Result<Files, BuildError> {
     let mut merge = lines.sorted(|file| order.file_ranks[file as usize]);
     let mut defines = order.defines();
@@ -89,6 +89,7 @@ pub(super) fn lay_out<D: AsRef<[u8]> + Sync, W: Write + Seek>(
             let (path, facts) = (seen.file_path(laid.key), &seen.files()[laid.key.0 as usize]);
             files.add(laid, facts, stamp(path), (&mut *lists, &mut *out), root)?;
         }
+        told(Phase::Files, (files.table.len() / REF_BYTES) as u64, order.files.len() as u64);
         Ok(())
     };
     let mut ready = Vec::new();

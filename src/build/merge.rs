@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{Seek, Write};
 
-use super::{BuildError, Sources, Written};
+use super::{BuildError, Phase, Sources, Written};
 use crate::id::FileId;
 use crate::model::{Index, Stamp};
 use crate::observation::Observations;
@@ -59,9 +59,14 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
     ///
     /// # Errors
     /// As [`Sources::write`].
-    pub fn write<W: Write + Seek>(self, base: Option<&str>, out: W) -> Result<Written, BuildError> {
+    pub fn write<W: Write + Seek>(
+        self,
+        base: Option<&str>,
+        told: impl FnMut(Phase, u64, u64),
+        out: W,
+    ) -> Result<Written, BuildError> {
         let stamps = self.stamps;
-        self.sources.write(base, |path| stamps.get(path)?.stamp, out)
+        self.sources.write(base, |path| stamps.get(path)?.stamp, told, out)
     }
 
     fn check_constants(&self, model: &Index<D>) -> Result<(), BuildError> {

@@ -97,6 +97,15 @@ fn named(files: &[String], more: usize) -> String {
     named.join(", ") + &more
 }
 
+/// What is being laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Files, with the lines that tests ran.
+    Files,
+    /// Words, with the tests that have them.
+    Words,
+}
+
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -151,7 +160,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     /// Lays out a model.
     ///
     /// `base` is the commit that the sources describe; `stamp` gives size and content hash of a file of the tree by its
-    /// path, where it is there.
+    /// path, where it is there; `told` hears how many of how many files or words are laid out, from time to time.
     ///
     /// # Errors
     /// If the output cannot be written, what was spilled cannot be read, or a model that joins is damaged.
@@ -163,6 +172,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
         mut self,
         base: Option<&str>,
         stamp: impl Fn(&str) -> Option<Stamp>,
+        mut told: impl FnMut(Phase, u64, u64),
         out: W,
     ) -> Result<Written, BuildError> {
         let order = Order::new(&mut self.seen);
@@ -176,10 +186,16 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
 
         out.open(Kind::Postings)?;
         let mut lists = Lists::default();
-        let files = files::lay_out((seen, logs.lines, &self.older), &order, (&mut lists, &mut out), &mut root, stamp)?;
+        let files = files::lay_out(
+            (seen, logs.lines, &self.older),
+            &order,
+            (&mut lists, &mut out),
+            &mut root,
+            (stamp, &mut told),
+        )?;
         let features = feature_entries(seen, logs.signals, &order, (&mut lists, &mut out), &mut root)?;
         out.open(Kind::WordPostings)?;
-        let vocabulary = vocabulary::lay_out(logs.words, &order, &mut root, &mut out)?;
+        let vocabulary = vocabulary::lay_out(logs.words, &order, &mut root, &mut out, &mut told)?;
 
         let test_names: Vec<&str> = order.tests.iter().map(|&test| seen.test_name(test)).collect();
         let paths: Vec<&str> = order.files.iter().map(|&file| seen.file_path(file)).collect();
@@ -228,7 +244,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
         stamp: impl Fn(&str) -> Option<Stamp>,
     ) -> Result<AlignedVec<64>, BuildError> {
         let mut file = Cursor::new(Vec::new());
-        self.write(base, stamp, &mut file)?;
+        self.write(base, stamp, |_, _, _| (), &mut file)?;
         let mut aligned = AlignedVec::with_capacity(file.get_ref().len());
         aligned.extend_from_slice(file.get_ref());
         Ok(aligned)

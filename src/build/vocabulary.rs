@@ -5,7 +5,7 @@ use std::io::{Seek, Write};
 use rayon::prelude::*;
 
 use super::lists::{Encoded, Lists};
-use super::{BATCH_BYTES, BuildError, Order};
+use super::{BATCH_BYTES, BuildError, Order, Phase};
 use crate::id::TestId;
 use crate::model::layout::Writer;
 use crate::model::root::Root;
@@ -51,8 +51,10 @@ pub(super) fn lay_out<W: Write + Seek>(
     order: &Order,
     root: &mut Root,
     out: &mut Writer<W>,
+    told: &mut impl FnMut(Phase, u64, u64),
 ) -> Result<Vocabulary, BuildError> {
     let mut merge = words.sorted(|word| word);
+    let total = merge.keys_most();
     let mut lists = Lists::default();
     let mut known: Vec<RawWord> = Vec::new();
     let mut totals = vec![0.0; order.test_ids.len()];
@@ -79,6 +81,7 @@ pub(super) fn lay_out<W: Write + Seek>(
             root.word_postings += postings.len() as u64;
             known.push(RawWord::new(word, lists.place(&list, out)?));
         }
+        told(Phase::Words, known.len() as u64, total);
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
     let counts: Vec<u32> = totals.into_iter().map(|total| libm::round(total) as u32).collect();

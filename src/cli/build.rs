@@ -1,23 +1,24 @@
 //! `covopt build`: make or refresh the model.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{IsTerminal as _, Read};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::Args;
 use rkyv::util::AlignedVec;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::inputs::{Found, Ingested, context};
 use super::model_source::{MODEL_NAME, Model, Place};
+use super::progress::{Progress, Shown, stage};
 use super::replace::replace;
 use super::repository::Repository;
-use super::{ModelArgs, Outcome, find, machine, note, sink, units};
+use super::{ModelArgs, Outcome, machine, note, sink, units};
 use crate::build::{self, BuildError, Edited, Sources, Tally, Written};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
 use crate::id::TestId;
-use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Note, Summary, detect};
+use crate::ingest::{Ingest, Note};
 use crate::model::{Root, Stamp};
 use crate::observation::{Observations, TestFacts};
 use crate::output::{counted, group_digits};
@@ -61,6 +62,9 @@ pub(super) struct BuildArgs {
     /// quarter of the machine's
     #[arg(long, value_name = "SIZE", value_parser = units::memory)]
     memory: Option<usize>,
+    /// How far the work is, once it takes longer than a second
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    progress: Shown,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -77,7 +81,7 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     }
     let found = match args.inputs.is_empty() {
         true => Found::look(&root),
-        false => Some(Found { inputs: args.inputs.clone(), named: true }),
+        false => Some(Found::named(args.inputs.clone())),
     };
     let Some(found) = found else {
         return Err(Error::NoModel(format!(
@@ -92,7 +96,11 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     }
     let memory = args.memory.unwrap_or_else(machine::quarter_of_memory);
     // The other half is for what is known of tests and files by themselves, and for what is being laid out.
-    let mut ingested = found.ingest(&context, Ingest::with_memory(memory / 2, folder_of(&target)))?;
+    let mut ingested = found.ingest(
+        &context,
+        Ingest::with_memory(memory / 2, folder_of(&target)),
+        Progress::new(args.progress, args.quiet),
+    )?;
     if args.update {
         // What the inputs do not state the older model may.
         ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
@@ -128,10 +136,13 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         notes.extend(without_cost(sources.observations()).map(|note| note.to_string()));
     }
     notes.extend(emptiness(sources.observations()));
+    let mut progress = Progress::new(args.progress, args.quiet);
+    let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
     let written = replace(&target, |out| {
-        let written = sources.write(base.commit.as_deref(), stamps(&root), out);
+        let written = sources.write(base.commit.as_deref(), stamps(&root), told, out);
         written.map_err(|error| build_error(error, &target))
     })?;
+    drop(progress);
     if !args.quiet {
         report(&inputs, &notes);
         report_tally(&target, written, tally);
@@ -267,80 +278,6 @@ fn report_tally(target: &Path, written: Written, tally: Tally) {
     ));
 }
 
-/// The tree that inputs speak of, under both of its names where a link leads to it.
-fn context(root: &Path) -> Context {
-    let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-    let context = Context::new(&absolute.to_string_lossy());
-    match std::fs::canonicalize(root) {
-        Ok(real) => context.also_root(&real.to_string_lossy()),
-        Err(_) => context,
-    }
-}
-
-/// Inputs that were named, or found.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    inputs: Vec<PathBuf>,
-    named: bool,
-}
-
-/// What the inputs said, and what about it deserves a word.
-struct Ingested {
-    observations: Observations,
-    /// What was read, as messages name it.
-    inputs: Vec<String>,
-    notes: Vec<String>,
-    /// What the readers say of it.
-    said: Vec<Note>,
-    /// When the oldest file with coverage was written.
-    recorded: Option<SystemTime>,
-}
-
-fn read_error(path: String, error: std::io::Error) -> Error {
-    Error::Read { path, error, remedy: "; check the path and its permissions" }
-}
-
-/// Reads one file. A database is read where it lies, anything else from memory.
-fn read_file(ingest: &mut Ingest, path: &Path, name: &str, context: &Context) -> Result<Summary, Error> {
-    let failed = |error| read_error(format!("`{name}`"), error);
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    Read::by_ref(&mut file).take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
-    let kind = detect(name, &bytes)?;
-    if kind == Kind::CoverageDb {
-        return Ok(ingest.database(name, path, context)?);
-    }
-    read_rest(ingest, kind, name, (bytes, file), context)
-}
-
-/// Reads an input whose head was read: JSON lines as they come, anything else from memory.
-fn read_rest(
-    ingest: &mut Ingest,
-    kind: Kind,
-    name: &str,
-    (mut head, mut rest): (Vec<u8>, impl Read),
-    context: &Context,
-) -> Result<Summary, Error> {
-    if kind == Kind::JsonLines {
-        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
-        return Ok(ingest.json_lines(name, head.chain(rest), context)?);
-    }
-    rest.read_to_end(&mut head).map_err(|error| read_error(format!("`{name}`"), error))?;
-    Ok(ingest.bytes_of_kind(kind, name, &head, context)?)
-}
-
-/// Whether a file that was not named is none of ours: something else under a usual name.
-fn is_foreign(error: &Error) -> bool {
-    let Error::Ingest(error) = error else { return false };
-    matches!(
-        **error,
-        IngestError::Unrecognized { .. }
-            | IngestError::Empty { .. }
-            | IngestError::Wrapped { .. }
-            | IngestError::EmptyDirectory { .. }
-    )
-}
-
 /// A model that was just laid out.
 pub(super) struct Built {
     pub(super) bytes: AlignedVec<64>,
@@ -349,40 +286,10 @@ pub(super) struct Built {
 }
 
 impl Found {
-    /// What lies in the usual places below `root`, or `None`.
-    pub(super) fn look(root: &Path) -> Option<Self> {
-        let inputs = find::usual_inputs(root);
-        (!inputs.is_empty()).then_some(Self { inputs, named: false })
-    }
-
-    /// Reads every input. `context` says how their paths and ids become the repository's.
-    fn ingest(&self, context: &Context, mut ingest: Ingest) -> Result<Ingested, Error> {
-        let (mut inputs, mut notes, mut recorded) = (Vec::new(), Vec::new(), None);
-        for input in &self.inputs {
-            let name = input.display().to_string();
-            match read_input(&mut ingest, input, &name, context) {
-                Ok(summary) => {
-                    inputs.push(name);
-                    recorded = recorded.into_iter().chain(written(input, summary.kind)).min();
-                }
-                Err(error) if !self.named && is_foreign(&error) => notes.push(format!("left out: {error}")),
-                Err(error) => return Err(error),
-            }
-        }
-        if inputs.is_empty() {
-            return Err(Error::NoModel(format!(
-                "nothing that was found can be read; name the inputs of `covopt build`. {}",
-                notes.join(". ")
-            )));
-        }
-        let (observations, said) = ingest.finish();
-        Ok(Ingested { observations, inputs, notes, said, recorded })
-    }
-
     /// A first model for a command that has none. `changed` are the files of the diff at hand: what they are now is not
     /// what the model describes.
     pub(super) fn build(self, root: &Path, repository: Option<&Repository>, changed: &Changed) -> Result<Built, Error> {
-        let mut ingested = self.ingest(&context(root), Ingest::new())?;
+        let mut ingested = self.ingest(&context(root), Ingest::new(), Progress::new(Shown::None, true))?;
         let seen_after = changed.unapply(root, &mut ingested)?;
         let base = match seen_after {
             Some(note) => Base { commit: None, note: Some(note) },
@@ -452,7 +359,7 @@ impl Changed {
             ),
         };
         build::unapply(&mut ingested.observations, &edited)
-            .map_err(|error| read_error("what did not fit into memory".to_owned(), error))?;
+            .map_err(|error| Error::Write { path: root.to_owned(), error })?;
         Ok(Some(note))
     }
 }
@@ -462,33 +369,6 @@ fn read_below(root: &Path, path: &str) -> Option<Vec<u8>> {
     let root = std::fs::canonicalize(root).ok()?;
     let real = std::fs::canonicalize(root.join(path)).ok()?;
     if real.starts_with(&root) && real.is_file() { std::fs::read(real).ok() } else { None }
-}
-
-fn read_input(ingest: &mut Ingest, input: &Path, name: &str, context: &Context) -> Result<Summary, Error> {
-    if input.as_os_str() == "-" {
-        if std::io::stdin().is_terminal() {
-            return Err(Error::Usage(
-                "standard input is a terminal, expected an input; name a file, or try `covopt build - < coverage.jsonl`"
-                    .to_owned(),
-            ));
-        }
-        let (mut head, mut rest) = (Vec::new(), std::io::stdin().lock());
-        let read = (&mut rest).take(HEAD_BYTES as u64).read_to_end(&mut head);
-        read.map_err(|error| read_error("standard input".to_owned(), error))?;
-        let kind = detect("standard input", &head)?;
-        read_rest(ingest, kind, "standard input", (head, rest), context)
-    } else if input.is_dir() {
-        Ok(ingest.directory(name, input, context)?)
-    } else {
-        read_file(ingest, input, name, context)
-    }
-}
-
-/// When a file that may hold coverage was written. The time of a folder says nothing of the files below it.
-fn written(input: &Path, kind: Kind) -> Option<SystemTime> {
-    let holds_coverage = matches!(kind, Kind::CoverageDb | Kind::CoverageJson | Kind::Lcov | Kind::JsonLines);
-    let metadata = holds_coverage.then(|| std::fs::metadata(input).ok()).flatten()?;
-    if metadata.is_file() { metadata.modified().ok() } else { None }
 }
 
 impl Built {

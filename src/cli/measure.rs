@@ -254,7 +254,7 @@ fn add(model: &Model, sessions: &[Session]) -> Result<Clock, Error> {
         Some(Stamp { size_bytes, hash })
     };
     let kept: Vec<Session> = sources.observations().sessions().iter().copied().collect();
-    replace(&model.path, |out| sources.write(index.root().base.as_deref(), stamp, out).map_err(failed))?;
+    replace(&model.path, |out| sources.write(index.root().base.as_deref(), stamp, |_, _, _| (), out).map_err(failed))?;
     Ok(Clock::learn(&kept))
 }
 

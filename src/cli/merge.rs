@@ -6,6 +6,7 @@ use clap::Args;
 use memmap2::Mmap;
 
 use super::build::{Base, build_error, folder_of, named_base};
+use super::progress::{Progress, Shown, stage};
 use super::replace::replace;
 use super::repository::Repository;
 use super::{Outcome, machine, note, units};
@@ -38,6 +39,9 @@ pub(super) struct MergeArgs {
     /// quarter of the machine's
     #[arg(long, value_name = "SIZE", value_parser = units::memory)]
     memory: Option<usize>,
+    /// How far the work is, once it takes longer than a second
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    progress: Shown,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -61,12 +65,15 @@ pub(super) fn run(args: &MergeArgs) -> Outcome {
         }
         None => Base { commit: merged.base().map(str::to_owned), note: None },
     };
+    let mut progress = Progress::new(args.progress, args.quiet);
+    let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
     let written = replace(&args.output, |out| {
-        merged.write(base.commit.as_deref(), out).map_err(|error| match error {
+        merged.write(base.commit.as_deref(), told, out).map_err(|error| match error {
             BuildError::Joined { position, error } => Error::Model { path: args.models[position].clone(), error },
             error => build_error(error, &args.output),
         })
     })?;
+    drop(progress);
     if !args.quiet {
         base.note.iter().for_each(|text| note(text));
         note(&format!(

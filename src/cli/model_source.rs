@@ -9,7 +9,8 @@ use memmap2::Mmap;
 use rkyv::util::AlignedVec;
 
 use super::ModelArgs;
-use super::build::{self, Changed, Found};
+use super::build::{self, Changed};
+use super::inputs::Found;
 use super::note;
 use super::replace::replace;
 use super::repository::Repository;

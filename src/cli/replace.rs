@@ -90,6 +90,9 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+    use crate::build::build;
+    use crate::mmap;
+    use crate::observation::Observations;
 
     fn bytes(text: &[u8]) -> impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error> {
         |out| out.write_all(text).map_err(Error::Output)
@@ -130,28 +133,40 @@ mod tests {
         assert_eq!((fs::read(&model).unwrap(), fs::read(&other).unwrap()), (b"new".to_vec(), b"another file".to_vec()));
     }
 
+    /// Two writers replace a model a thousand times; whoever reads meanwhile sees one of the two models, whole.
     #[test]
-    fn builds_at_once_take_turns_and_readers_see_whole_files() {
+    fn builds_at_once_take_turns_and_readers_see_whole_models() {
         let folder = tempfile::tempdir().unwrap();
-        let model = folder.path().join(".covopt");
-        replace(&model, bytes(&[0; 4096])).unwrap();
+        let path = folder.path().join(".covopt");
+        let model = |tests: u32| {
+            let mut seen = Observations::default();
+            (0..tests).for_each(|at| _ = seen.test(&format!("t{at}")));
+            build(&seen, None, |_| None)
+        };
+        let models = [model(1), model(9)];
+        replace(&path, bytes(&models[0])).unwrap();
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let writers: Vec<_> = (1..=4u8)
-                .map(|writer| {
-                    let model = &model;
-                    scope.spawn(move || (0..50).for_each(|_| replace(model, bytes(&[writer; 4096])).unwrap()))
+            let writers: Vec<_> = models
+                .iter()
+                .map(|model| {
+                    let path = &path;
+                    scope.spawn(move || (0..500).for_each(|_| replace(path, bytes(model)).unwrap()))
                 })
                 .collect();
             let reader = scope.spawn(|| {
+                let mut seen = 0;
                 while !is_done.load(Ordering::Relaxed) {
-                    let found = fs::read(&model).unwrap();
-                    assert!(found.len() == 4096 && found.iter().all(|&byte| byte == found[0]));
+                    let index = mmap::open(&path).unwrap();
+                    index.verify(|_, _| ()).unwrap();
+                    assert!(models.iter().any(|model| model[..] == *index.bytes()));
+                    seen += 1;
                 }
+                seen
             });
             writers.into_iter().for_each(|writer| writer.join().unwrap());
             is_done.store(true, Ordering::Relaxed);
-            reader.join().unwrap();
+            assert!(reader.join().unwrap() > 0);
         });
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -258,6 +258,12 @@ pub(crate) struct Merge<R> {
 }
 
 impl<R: Fn(u32) -> u32> Merge<R> {
+    /// No more keys than this are left.
+    pub(crate) fn keys_most(&self) -> u64 {
+        let spilled: usize = self.spilled.iter().map(|reader| reader.run.groups.len() - reader.next).sum();
+        (self.memory.groups.len() - self.next + spilled) as u64
+    }
+
     /// The next key.
     pub(crate) fn peek(&self) -> Option<u32> {
         let memory = self.memory.groups.get(self.next).map(|group| group.key);

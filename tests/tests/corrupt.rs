@@ -218,7 +218,7 @@ fn a_damaged_model_merges_to_the_same_or_not_at_all() {
         let index = Index::open(&aligned[..]).ok()?;
         let merged = Merged::join(&[&index], Observations::default()).ok()?;
         let mut file = std::io::Cursor::new(Vec::new());
-        merged.write(Some("c0ffee"), &mut file).ok()?;
+        merged.write(Some("c0ffee"), |_, _, _| (), &mut file).ok()?;
         Some(file.into_inner())
     };
     assert!(merge(&good).as_deref() == Some(&good[..]));

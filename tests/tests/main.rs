@@ -20,6 +20,8 @@ mod end_to_end;
 mod explain;
 mod failed_before;
 mod fuzz_corpus;
+#[cfg(unix)]
+mod killed;
 mod merge;
 mod replay;
 mod roundtrip;

@@ -414,7 +414,7 @@ proptest! {
             let merged = Merged::join(&known, Observations::default()).unwrap();
             let mut file = std::io::Cursor::new(Vec::new());
             let base = merged.base().map(str::to_owned);
-            merged.write(base.as_deref(), &mut file).unwrap();
+            merged.write(base.as_deref(), |_, done, total| assert!(done <= total), &mut file).unwrap();
             let mut bytes = Bytes::new();
             bytes.extend_from_slice(file.get_ref());
             bytes
