@@ -48,7 +48,19 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
+    /// The next varint; one of a single byte, which most distances are, in a few instructions.
+    #[inline]
     pub(crate) fn varint(&mut self) -> Option<u64> {
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Some(byte.into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -64,6 +76,7 @@ impl<'a> Cursor<'a> {
         None
     }
 
+    #[inline]
     pub(crate) fn varint_u32(&mut self) -> Option<u32> {
         u32::try_from(self.varint()?).ok()
     }

@@ -11,6 +11,7 @@
 //! The builder takes the shortest encoding of each list. Lists of at most twelve bytes live in their [`RawListRef`],
 //! which is 16 bytes either way; larger ones are found, and checked, through it.
 
+mod pages;
 mod roaring;
 
 use ::roaring::RoaringBitmap;
@@ -19,6 +20,8 @@ use bytemuck::{Pod, Zeroable};
 use super::bytes::{Cursor, checksum, put_varint};
 use super::error::ModelError;
 use crate::id::TestId;
+
+pub(crate) use pages::{PAGE_BITS, Pages};
 
 const SECTION: &str = "postings";
 const UNIFORM: u8 = 0x10;
@@ -173,12 +176,15 @@ pub struct PostingList<'a> {
 }
 
 impl<'a> PostingList<'a> {
+    /// The list of no tests.
+    pub(crate) const NONE: Self =
+        Self { count: 0, tests: 0, encoding: Encoding::Deltas, uniform: true, signals: &[], ids: &[] };
+
     /// Reads the head of the list that `list` refers to; `tests` is the number of tests in the model.
     pub(crate) fn read(list: &'a RawListRef, postings: &'a [u8], tests: u32) -> Result<Self, ModelError> {
         let bytes = list.bytes(postings)?;
         if bytes.is_empty() {
-            let none = &[][..];
-            return Ok(Self { count: 0, tests, encoding: Encoding::Deltas, uniform: true, signals: none, ids: none });
+            return Ok(Self { tests, ..Self::NONE });
         }
         Self::decode(bytes, tests).ok_or_else(|| damaged("the head of a list is malformed"))
     }
@@ -214,26 +220,19 @@ impl<'a> PostingList<'a> {
     /// If the ids do not ascend, reach past the tests, or are not as many as the list claims; postings before the damage
     /// have been visited by then, so whoever collects them drops them on an error.
     pub fn for_each(&self, mut visit: impl FnMut(Posting)) -> Result<(), ModelError> {
-        let mut seen = 0u32;
-        let mut each = |test: u32| -> Option<()> {
-            let signal = if self.uniform { self.signals[0] } else { *self.signals.get(seen as usize)? };
-            if test >= self.tests || seen == self.count || signal == 0 {
-                return None;
-            }
-            seen += 1;
-            visit(Posting { test: TestId(test), signal });
-            Some(())
-        };
-        let whole = match self.encoding {
-            _ if self.count == 0 => Some(()),
-            Encoding::Deltas => deltas(self.ids, &mut each),
-            Encoding::Roaring => roaring::for_each(self.ids, &mut each),
-            Encoding::Range => range(self.ids, self.count, &mut each),
-        };
-        match whole {
-            Some(()) if seen == self.count => Ok(()),
-            _ => Err(damaged("the ids of a list are malformed")),
+        let mut pages = self.pages()?;
+        while pages.page().is_some() {
+            pages.read(|test, signal| visit(Posting { test, signal }))?;
         }
+        Ok(())
+    }
+
+    /// The postings page by page.
+    ///
+    /// # Errors
+    /// If the ids are malformed at once.
+    pub(crate) fn pages(&self) -> Result<Pages<'a>, ModelError> {
+        Pages::new(self).ok_or_else(malformed)
     }
 
     /// All postings, ascending by test.
@@ -247,25 +246,8 @@ impl<'a> PostingList<'a> {
     }
 }
 
-fn deltas(ids: &[u8], each: &mut impl FnMut(u32) -> Option<()>) -> Option<()> {
-    let mut cursor = Cursor::new(ids);
-    let mut test = cursor.varint_u32()?;
-    each(test)?;
-    while !cursor.is_empty() {
-        let distance = cursor.varint_u32().filter(|&distance| distance > 0)?;
-        test = test.checked_add(distance)?;
-        each(test)?;
-    }
-    Some(())
-}
-
-fn range(ids: &[u8], count: u32, each: &mut impl FnMut(u32) -> Option<()>) -> Option<()> {
-    let mut cursor = Cursor::new(ids);
-    let first = cursor.varint_u32()?;
-    for test in first..first.checked_add(count)? {
-        each(test)?;
-    }
-    cursor.is_empty().then_some(())
+fn malformed() -> ModelError {
+    damaged("the ids of a list are malformed")
 }
 
 #[cfg(test)]

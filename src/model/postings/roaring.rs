@@ -23,52 +23,72 @@ fn u32_of(bytes: &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// Calls `visit` with every value of the bitmap that `bytes` hold, ascending, until it answers `None`; `None` too if the
-/// bytes are not exactly one well-formed bitmap.
-pub(super) fn for_each(bytes: &[u8], mut visit: impl FnMut(u32) -> Option<()>) -> Option<()> {
-    let mut cursor = Cursor::new(bytes);
-    let cookie = u32_of(cursor.take(4)?)?;
-    let (containers, run_flags) = match cookie & 0xffff {
-        COOKIE_RUNS => {
-            let containers = (cookie >> 16) as usize + 1;
-            (containers, cursor.take(containers.div_ceil(8))?)
-        }
-        _ if cookie == COOKIE_NO_RUNS => (u32_of(cursor.take(4)?)? as usize, &[][..]),
-        _ => return None,
-    };
-    if containers > 1 << 16 {
-        return None;
-    }
-    let headers = cursor.take(containers * 4)?;
-    if cookie == COOKIE_NO_RUNS || containers >= NO_OFFSET_THRESHOLD {
-        cursor.take(containers * 4)?; // offsets: the containers follow each other in order, so they say nothing new
-    }
-    let mut last_key = None;
-    for container in 0..containers {
-        let key = u16_at(headers, 2 * container)?;
-        if last_key.is_some_and(|last| last >= key) {
-            return None;
-        }
-        last_key = Some(key);
-        let cardinality = usize::from(u16_at(headers, 2 * container + 1)?) + 1;
-        let is_run = run_flags.get(container / 8).is_some_and(|flags| flags >> (container % 8) & 1 == 1);
-        let mut low = |low: u16| visit(u32::from(key) << 16 | u32::from(low));
-        let found = match () {
-            () if is_run => runs(&mut cursor, &mut low)?,
-            () if cardinality <= ARRAY_MOST => array(cursor.take(cardinality * 2)?, &mut low)?,
-            () => bitmap(cursor.take(BITMAP_BYTES)?, &mut low)?,
-        };
-        if found != cardinality {
-            return None;
-        }
-    }
-    cursor.is_empty().then_some(())
+/// A bitmap that is read one container after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Containers<'a> {
+    /// Key and cardinality - 1 of each container.
+    headers: &'a [u8],
+    run_flags: &'a [u8],
+    /// The next container.
+    at: usize,
+    body: Cursor<'a>,
 }
 
-fn runs(cursor: &mut Cursor<'_>, visit: &mut impl FnMut(u16) -> Option<()>) -> Option<usize> {
+impl<'a> Containers<'a> {
+    /// Reads the headers; `None` if they are cut short.
+    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(bytes);
+        let cookie = u32_of(cursor.take(4)?)?;
+        let (containers, run_flags) = match cookie & 0xffff {
+            COOKIE_RUNS => {
+                let containers = (cookie >> 16) as usize + 1;
+                (containers, cursor.take(containers.div_ceil(8))?)
+            }
+            _ if cookie == COOKIE_NO_RUNS => (u32_of(cursor.take(4)?)? as usize, &[][..]),
+            _ => return None,
+        };
+        if containers > 1 << 16 {
+            return None;
+        }
+        let headers = cursor.take(containers * 4)?;
+        if cookie == COOKIE_NO_RUNS || containers >= NO_OFFSET_THRESHOLD {
+            cursor.take(containers * 4)?; // offsets: the containers follow each other in order, so they say nothing new
+        }
+        Some(Self { headers, run_flags, at: 0, body: cursor })
+    }
+
+    /// The upper half of the values of the next container; `None` after the last.
+    pub(super) fn key(&self) -> Option<u16> {
+        u16_at(self.headers, 2 * self.at)
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_over(&self) -> bool {
+        self.key().is_none() && self.body.is_empty()
+    }
+
+    /// Calls `visit` with the lower half of every value of the next container, ascending, until it answers `None`; `None`
+    /// too if the container is not well formed, or the one after it does not ascend.
+    #[inline]
+    pub(super) fn read(&mut self, mut visit: impl FnMut(u16) -> Option<()>) -> Option<()> {
+        let key = self.key()?;
+        let cardinality = usize::from(u16_at(self.headers, 2 * self.at + 1)?) + 1;
+        let is_run = self.run_flags.get(self.at / 8).is_some_and(|flags| flags >> (self.at % 8) & 1 == 1);
+        match () {
+            () if is_run => runs(&mut self.body, cardinality, &mut visit)?,
+            () if cardinality <= ARRAY_MOST => array(self.body.take(cardinality * 2)?, &mut visit)?,
+            () => bitmap(self.body.take(BITMAP_BYTES)?, cardinality, &mut visit)?,
+        }
+        self.at += 1;
+        self.key().is_none_or(|next| next > key).then_some(())
+    }
+}
+
+#[inline]
+fn runs(cursor: &mut Cursor<'_>, cardinality: usize, visit: &mut impl FnMut(u16) -> Option<()>) -> Option<()> {
     let count = usize::from(u16_at(cursor.take(2)?, 0)?);
     let pairs = cursor.take(count * 4)?;
-    let mut found = 0;
+    let mut left = cardinality;
     let mut next = 0u32;
     for run in 0..count {
         let (start, more) = (u16_at(pairs, 2 * run)?, u16_at(pairs, 2 * run + 1)?);
@@ -76,39 +96,41 @@ fn runs(cursor: &mut Cursor<'_>, visit: &mut impl FnMut(u16) -> Option<()>) -> O
             return None;
         }
         let last = start.checked_add(more)?;
+        left = left.checked_sub(usize::from(more) + 1)?;
         for low in start..=last {
             visit(low)?;
         }
         next = u32::from(last) + 1;
-        found += usize::from(more) + 1;
     }
-    Some(found)
+    (left == 0).then_some(())
 }
 
-fn array(bytes: &[u8], visit: &mut impl FnMut(u16) -> Option<()>) -> Option<usize> {
-    let mut before = None;
+#[inline]
+fn array(bytes: &[u8], visit: &mut impl FnMut(u16) -> Option<()>) -> Option<()> {
+    let mut least = 0u32;
     for pair in bytes.as_chunks::<2>().0 {
         let low = u16::from_le_bytes(*pair);
-        if before.is_some_and(|before| before >= low) {
+        if u32::from(low) < least {
             return None;
         }
-        before = Some(low);
+        least = u32::from(low) + 1;
         visit(low)?;
     }
-    Some(bytes.len() / 2)
+    Some(())
 }
 
-fn bitmap(bytes: &[u8], visit: &mut impl FnMut(u16) -> Option<()>) -> Option<usize> {
-    let mut found = 0;
+#[inline]
+fn bitmap(bytes: &[u8], cardinality: usize, visit: &mut impl FnMut(u16) -> Option<()>) -> Option<()> {
+    let mut left = cardinality;
     for (word, base) in bytes.as_chunks::<8>().0.iter().zip((0u16..=u16::MAX).step_by(64)) {
         let mut word = u64::from_le_bytes(*word);
         while word != 0 {
-            visit(base + u16::try_from(word.trailing_zeros()).ok()?)?;
+            left = left.checked_sub(1)?;
+            visit(base | (word.trailing_zeros() & 63) as u16)?;
             word &= word - 1;
-            found += 1;
         }
     }
-    Some(found)
+    (left == 0).then_some(())
 }
 
 #[cfg(test)]
@@ -120,11 +142,14 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Option<Vec<u32>> {
         let mut found = Vec::new();
-        for_each(bytes, |value| {
-            found.push(value);
-            Some(())
-        })?;
-        Some(found)
+        let mut containers = Containers::new(bytes)?;
+        while let Some(key) = containers.key() {
+            containers.read(|low| {
+                found.push(u32::from(key) << 16 | u32::from(low));
+                Some(())
+            })?;
+        }
+        containers.is_over().then_some(found)
     }
 
     fn shapes() -> impl Strategy<Value = RoaringBitmap> {
