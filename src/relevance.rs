@@ -147,6 +147,11 @@ impl Relevance {
         Ok(found)
     }
 
+    /// Whether they say anything of a test.
+    pub fn speaks_of(&self, test: TestId) -> bool {
+        self.scores.get(test) != 0.0 || self.names.get(test) != 0.0 || self.mirrors.get(test)
+    }
+
     /// What words and names say of a test.
     pub fn evidence(&self, test: TestId) -> Evidence {
         let part = |of: f64, whole: f64| if whole > 0.0 { of / whole } else { 0.0 };

@@ -172,6 +172,73 @@ impl Calibration {
     }
 }
 
+/// The levels of shares, as [`Calibration::share`] gives them, without its logarithms: a region of a hub has a hundred
+/// thousand tests.
+///
+/// A level begins at a share that is known by a formula. A share that is not within rounding of one is told by comparing,
+/// any other by the formula itself.
+#[derive(Clone, Debug)]
+pub(crate) struct ShareLevels {
+    calibration: Calibration,
+    /// Where each level begins, as a share; beyond every share for those above the greatest.
+    begins: Vec<f64>,
+    /// By the leading bits of a share, from those of `first_cell` on, the level at the start of the cell.
+    cells: Vec<u8>,
+    first_cell: u64,
+}
+
+/// Cells of [`ShareLevels`] are told by the sign, the exponent and six bits of a float: most are narrower than a level.
+const CELL_SHIFT: u32 = f64::MANTISSA_DIGITS - 1 - 6;
+
+/// How near the start of a level, relative to it, rounding might tell the level otherwise. Generous.
+const BEGIN_MARGIN: f64 = 1e-9;
+
+impl ShareLevels {
+    pub(crate) fn new(calibration: Calibration) -> Self {
+        let greatest = calibration.share(1.0, 1.0);
+        let begin = |level: u16| match level {
+            0 | 1 => 0.0,
+            // Half a level below it the signal rounds to it.
+            level if level <= greatest.0.into() => {
+                let signal = libm::exp2((f64::from(level) - 0.5 - 192.0) / 16.0);
+                -libm::expm1(-signal) / calibration.failing
+            }
+            _ => f64::INFINITY,
+        };
+        let begins: Vec<f64> = (0..=256).map(begin).collect();
+        let first_cell = begins[2].to_bits() >> CELL_SHIFT;
+        let last_cell = begins[usize::from(greatest.0)].to_bits() >> CELL_SHIFT;
+        let level_at = |cell: u64| begins.partition_point(|&begin| begin <= f64::from_bits(cell << CELL_SHIFT)) - 1;
+        let cells = (first_cell..=last_cell).map(|cell| u8::try_from(level_at(cell)).unwrap_or(greatest.0)).collect();
+        Self { calibration, begins, cells, first_cell }
+    }
+
+    /// [`Calibration::share`].
+    #[inline]
+    pub(crate) fn level(&self, factor: f64, total: f64) -> Level {
+        let share = factor / total;
+        // Of a hub most shares are below the first.
+        if share < self.begins[2] * (1.0 - BEGIN_MARGIN) {
+            return Level(1);
+        }
+        let cell = (share.to_bits() >> CELL_SHIFT).wrapping_sub(self.first_cell);
+        let Some(&level) = usize::try_from(cell).ok().and_then(|cell| self.cells.get(cell)) else {
+            return self.calibration.share(factor, total);
+        };
+        let begins = &self.begins[usize::from(level)..];
+        let is_near = |begin: f64| (share - begin).abs() <= begin * BEGIN_MARGIN;
+        // Where chances come near to one, a cell holds more than one start.
+        let mut at = 0;
+        while begins[at + 1] <= share {
+            at += 1;
+        }
+        match is_near(begins[at]) || is_near(begins[at + 1]) {
+            true => self.calibration.share(factor, total),
+            false => Level(level + u8::try_from(at).unwrap_or(u8::MAX)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +256,27 @@ mod tests {
         }
         assert_eq!(share(1e12), Level(1), "a candidate never loses its signal");
         assert_eq!(share(0.0), Level(1));
+    }
+
+    #[test]
+    fn levels_of_shares_are_those_of_the_formula() {
+        for failing in [0.0, 0.3, 1.0, 1.5, 1000.0] {
+            let calibration = Calibration { failing, ..Calibration::default() };
+            let levels = ShareLevels::new(calibration);
+            let mut share = 1e-12;
+            while share <= 1.0 {
+                assert_eq!(levels.level(share, 1.0), calibration.share(share, 1.0), "{share} x {failing}");
+                share *= 1.000_3;
+            }
+            for begin in levels.begins.iter().filter(|begin| begin.is_finite()) {
+                for share in [begin * (1.0 - 1e-15), *begin, begin * (1.0 + 1e-15)] {
+                    assert_eq!(levels.level(share, 1.0), calibration.share(share, 1.0), "{share} x {failing}");
+                }
+            }
+            for (factor, total) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1e300), (3.0, 7.0)] {
+                assert_eq!(levels.level(factor, total), calibration.share(factor, total));
+            }
+        }
     }
 
     #[test]

@@ -2,22 +2,27 @@
 //! rows and costs, as the optimizer takes them. And, for what is left of a budget, the tests nearest to the change.
 
 mod nearest;
+mod profile;
+mod question;
 mod trace;
 mod views;
+mod weigh;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use self::trace::Trace;
-use self::views::{Views, shares};
-use crate::change::{Change, Source};
+use self::profile::position;
+use self::question::{Question, Standing};
+use self::views::Views;
+use self::weigh::{Crowd, Rows, Worths, evidence_of, weigh};
+use crate::change::Change;
 use crate::id::{TestId, file_of_id};
 use crate::model::{Index, ModelError};
-use crate::optimize::{CHANCE_ONE, Instance, InstanceError, Level, NO_FAMILY, Row, as_fraction, fixed_weights};
+use crate::optimize::{CHANCE_ONE, Instance, InstanceError, NO_FAMILY, as_fraction, fixed_weights};
 use crate::relevance::Relevance;
-use crate::signal::{self, Evidence};
+use crate::signal::Evidence;
 
 pub use nearest::nearest;
+pub use question::Origin;
 
 /// Why candidates could not be gathered.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +41,6 @@ pub enum CandidateError {
         limit: usize,
     },
 }
-
-/// The most signals that are gathered: a gigabyte and a half of them. Thirty times what the hub of a suite of a million
-/// tests has, and a few bytes of a crafted model may claim as many for each line.
-const SIGNALS_MOST: usize = 1 << 26;
 
 /// The candidates of a change, ascending by test, and then those that are none: tests without a signal, to fill with.
 #[derive(Clone, Debug)]
@@ -62,18 +63,7 @@ pub struct Candidates {
     files: Option<(Vec<u32>, Vec<u64>)>,
 }
 
-/// Where a region of an instance comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The region of the change at this position.
-    Changed(usize),
-    /// What no region of the model knows.
-    Unmapped,
-    /// What tests that were never recorded may run.
-    Unrecorded,
-}
-
-/// Gathers the tests with a signal on `change`. O(postings log postings + tests that failed before).
+/// Gathers the tests with a signal on `change`. O(postings + tests that failed before).
 ///
 /// Regions of the instance: those of the change; then, where there is one, the part that no region knows, and what tests
 /// that were never recorded may run, on which words and names alone are the signal.
@@ -86,8 +76,10 @@ pub fn gather<D: AsRef<[u8]>>(
     relevance: &Relevance,
 ) -> Result<Candidates, CandidateError> {
     let mut views = Views { index, last: None };
-    let gathering = signals(&mut views, change, relevance)?;
-    gathering.into_candidates(&mut views, change, relevance)
+    let mut question = Question::of(&mut views, change, relevance)?;
+    let mut crowd = Crowd::gather(&mut question, index)?;
+    let rows = weigh(&question, &mut crowd, index, relevance)?;
+    Candidates::new(&question, crowd, rows, index)
 }
 
 /// What is known of each candidate of a change, before it is weighed.
@@ -114,295 +106,26 @@ pub fn observe<D: AsRef<[u8]>>(
     relevance: &Relevance,
 ) -> Result<Observed, CandidateError> {
     let mut views = Views { index, last: None };
-    let mut gathering = signals(&mut views, change, relevance)?;
-    let (tests, families) = gathering.tests(index)?;
-    let evidence = evidence(&mut views, change, relevance, &tests, &families)?;
-    let mut shares = Vec::with_capacity(gathering.signals.len());
-    for (test, signals) in (0..).zip(gathering.signals.chunk_by(|a, b| a.0 == b.0)) {
-        shares.extend(signals.iter().filter_map(|&(_, region, worth)| match worth {
-            Worth::Level(_) => None,
-            Worth::Share(share) => Some((test, region, share, false)),
-            Worth::Alone => Some((test, region, 1.0, true)),
-        }));
-    }
-    Ok(Observed { tests, evidence, weights: gathering.weights, shares })
-}
-
-/// The signals on the regions of a change, and on what none of them knows.
-fn signals<D: AsRef<[u8]>>(
-    views: &mut Views<'_, D>,
-    change: &Change,
-    relevance: &Relevance,
-) -> Result<Gathering, CandidateError> {
-    let index = views.index;
-    let mut gathering = Gathering::default();
-    for (at, region) in change.regions.iter().enumerate() {
-        match &region.source {
-            Source::Tests(tests) => {
-                gathering.each(tests.iter().map(|&test| (test, Worth::Level(signal::IS_THE_CHANGE))))?;
-            }
-            Source::Feature(feature) => {
-                let postings = index.feature(*feature)?.list.to_vec()?;
-                gathering.each(postings.into_iter().map(|found| (found.test, Worth::Level(Level(found.signal)))))?;
-            }
-            source => {
-                let tests = shares(views, source)?;
-                match source {
-                    Source::Block(..) | Source::Symbol(..) => gathering.crowd(tests)?,
-                    // Module scope runs once for all tests, and those that a file defines are not told apart.
-                    _ => gathering.alone(tests.into_iter().map(|(test, _)| test))?,
-                }
+    let mut question = Question::of(&mut views, change, relevance)?;
+    let mut crowd = Crowd::gather(&mut question, index)?;
+    let traces = crowd.traces(&question);
+    let worths = Worths::of(&question, &crowd.profiles);
+    let variants = crowd.variants();
+    let mut observed =
+        Observed { weights: question.regions.iter().map(|asked| asked.weight).collect(), ..Observed::default() };
+    for (test, &profile) in (0..).zip(&crowd.profile_of) {
+        let variants = variants.get(test as usize).copied().unwrap_or(1);
+        let words = relevance.evidence(crowd.tests[test as usize]);
+        observed.evidence.push(evidence_of(traces[profile as usize], variants, words));
+        for (row, share) in worths.of_profile(profile) {
+            match question.regions[row.region() as usize].standing {
+                Standing::Declared => {}
+                Standing::Shared => observed.shares.push((test, row.region(), share, false)),
+                Standing::Alone => observed.shares.push((test, row.region(), 1.0, true)),
             }
         }
-        gathering.close(region.weight, Origin::Changed(at));
     }
-    let unmapped = change.unmapped_weight();
-    if unmapped > 0.0 {
-        gathering.alone(relevance.nearest(UNMAPPED_MOST).into_iter())?;
-        gathering.close(unmapped, Origin::Unmapped);
-    }
-    let unrecorded = (1.0 - unmapped) * share_unrecorded(index);
-    if !change.is_empty() && unrecorded > 0.0 {
-        gathering.alone(unrecorded_tests(index, relevance)?.into_iter())?;
-        gathering.close(unrecorded, Origin::Unrecorded);
-    }
-    Ok(gathering)
-}
-
-/// Of a suite that was recorded in part, the part that was not: as likely as that, no recording tells what fails.
-fn share_unrecorded<D: AsRef<[u8]>>(index: &Index<D>) -> f64 {
-    let root = index.root();
-    match root.tests_recorded {
-        0 => 0.0,
-        recorded => f64::from(root.tests.saturating_sub(recorded)) / f64::from(root.tests),
-    }
-}
-
-/// How many tests speak for what no region knows: the ones with the most words in common. A frequent word alone makes
-/// no candidate of half of a large suite.
-const UNMAPPED_MOST: usize = 1 << 14;
-
-/// How many tests are looked at for those that were not recorded: the ones with the most words in common.
-const UNRECORDED_MOST: usize = 1024;
-
-/// The tests with the most words in common with the change that were not recorded.
-fn unrecorded_tests<D: AsRef<[u8]>>(index: &Index<D>, relevance: &Relevance) -> Result<Vec<TestId>, ModelError> {
-    let mut tests = Vec::new();
-    for test in relevance.nearest(UNRECORDED_MOST) {
-        if !index.test_record(test)?.recorded {
-            tests.push(test);
-        }
-    }
-    Ok(tests)
-}
-
-/// What a test is worth on a region.
-#[derive(Clone, Copy, Debug)]
-enum Worth {
-    /// Declared, or known for certain.
-    Level(Level),
-    /// Its part of what the region's tests share, by how much of the region it ran.
-    Share(f64),
-    /// Its part of what the region's tests share, where nothing recorded tells them apart.
-    Alone,
-}
-
-/// How much rather a test fails than others of a region.
-#[derive(Clone, Copy, Debug)]
-struct Factor {
-    recorded: f64,
-    alone: f64,
-}
-
-impl Worth {
-    /// What the test brings into the sum that a region's tests share.
-    fn weighed(self, factor: &Factor) -> f64 {
-        match self {
-            Worth::Level(_) => 0.0,
-            Worth::Share(share) => share * factor.recorded,
-            Worth::Alone => factor.alone,
-        }
-    }
-}
-
-/// Signals as they are found.
-#[derive(Default)]
-struct Gathering {
-    signals: Vec<(TestId, u32, Worth)>,
-    /// The weight of each region so far; the next one is gathered for.
-    weights: Vec<f64>,
-    origins: Vec<Origin>,
-}
-
-impl Gathering {
-    /// Ends the region whose signals were gathered last.
-    fn close(&mut self, weight: f64, origin: Origin) {
-        self.weights.push(weight);
-        self.origins.push(origin);
-    }
-
-    fn each(&mut self, signals: impl Iterator<Item = (TestId, Worth)>) -> Result<(), CandidateError> {
-        let region = position(self.weights.len());
-        self.signals.extend(signals.map(|(test, worth)| (test, region, worth)));
-        match self.signals.len() > SIGNALS_MOST {
-            true => Err(CandidateError::TooManySignals { limit: SIGNALS_MOST }),
-            false => Ok(()),
-        }
-    }
-
-    /// Tests that share what a fault fails, by their factors and by how much of the region each ran.
-    fn crowd(&mut self, tests: Vec<(TestId, f64)>) -> Result<(), CandidateError> {
-        self.each(tests.into_iter().map(|(test, share)| (test, Worth::Share(share))))
-    }
-
-    /// Tests that share what a fault fails, by words and names alone.
-    fn alone(&mut self, tests: impl Iterator<Item = TestId>) -> Result<(), CandidateError> {
-        self.each(tests.map(|test| (test, Worth::Alone)))
-    }
-
-    /// Sorts the signals by test, and gives the tests with the family of each.
-    fn tests<D: AsRef<[u8]>>(&mut self, index: &Index<D>) -> Result<(Vec<TestId>, Vec<u32>), ModelError> {
-        self.signals.sort_unstable_by_key(|&(test, region, _)| (test, region));
-        let mut tests: Vec<TestId> = self.signals.iter().map(|&(test, ..)| test).collect();
-        tests.dedup();
-        let families = tests.iter().map(|&test| Ok(index.family(test)?.unwrap_or(NO_FAMILY)));
-        let families = families.collect::<Result<Vec<u32>, ModelError>>()?;
-        Ok((tests, families))
-    }
-
-    fn into_candidates<D: AsRef<[u8]>>(
-        mut self,
-        views: &mut Views<'_, D>,
-        change: &Change,
-        relevance: &Relevance,
-    ) -> Result<Candidates, CandidateError> {
-        let index = views.index;
-        let calibration = index.root().calibration;
-        let (tests, families) = self.tests(index)?;
-        let factors = factors(views, change, relevance, &tests, &families)?;
-        let of_tests = self.signals.chunk_by(|a, b| a.0 == b.0).zip(&factors);
-        let mut totals = vec![0.0; self.weights.len()];
-        for (signals, factor) in of_tests.clone() {
-            for &(_, region, worth) in signals {
-                totals[region as usize] += worth.weighed(factor);
-            }
-        }
-        let mut starts = vec![0];
-        let mut rows: Vec<Row> = Vec::with_capacity(self.signals.len());
-        let mut shared = SharedSignals { signals: vec![0.0; self.weights.len()], of_families: Vec::new() };
-        for ((signals, factor), &family) in of_tests.zip(&families) {
-            rows.extend(signals.iter().map(|&(_, region, worth)| {
-                let level = match worth {
-                    Worth::Level(level) => level,
-                    worth => {
-                        let level = calibration.share(worth.weighed(factor), totals[region as usize]);
-                        shared.add(region, family, level);
-                        level
-                    }
-                };
-                Row::new(region, level)
-            }));
-            starts.push(position(rows.len()));
-        }
-        let total: f64 = self.weights.iter().sum();
-        self.weights.iter_mut().for_each(|weight| *weight /= if total > 0.0 { total } else { 1.0 });
-        // What the tests of a region share is all that a fault fails: together they are to be certain.
-        let reaches = shared.reaches();
-        let in_full = |(weight, &reach): (&f64, &f64)| if reach > 0.0 { weight / reach } else { *weight };
-        let weights: Vec<f64> = self.weights.iter().zip(&reaches).map(in_full).collect();
-        let scale = weights.iter().sum();
-        let costs = tests.iter().map(|&test| index.cost_us(test)).collect::<Result<Vec<u64>, _>>()?;
-        let instance = Instance::new(fixed_weights(&weights), costs, starts, rows)?.with_families(families.clone())?;
-        let with_signal = tests.len();
-        Ok(Candidates {
-            with_signal,
-            tests,
-            instance,
-            origins: self.origins,
-            weights: self.weights,
-            scale,
-            families,
-            files: None,
-        })
-    }
-}
-
-/// What the tests that share a region say about it together.
-struct SharedSignals {
-    /// The signals of tests without a family, by region.
-    signals: Vec<f64>,
-    /// Those of the others.
-    of_families: Vec<(u32, u32, Reverse<Level>)>,
-}
-
-impl SharedSignals {
-    fn add(&mut self, region: u32, family: u32, level: Level) {
-        match family {
-            NO_FAMILY => self.signals[region as usize] += level.signal(),
-            family => self.of_families.push((region, family, Reverse(level))),
-        }
-    }
-
-    /// The chance that all of them together catch what is broken in each region; 0 where none shares it. In a family each
-    /// further signal counts half, as in the objective.
-    fn reaches(mut self) -> Vec<f64> {
-        self.of_families.sort_unstable();
-        for family in self.of_families.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let ranked = family.iter().rev().fold(0.0, |further, (.., Reverse(level))| level.signal() + further / 2.0);
-            self.signals[family[0].0 as usize] += ranked;
-        }
-        self.signals.into_iter().map(|signal| -libm::expm1(-signal)).collect()
-    }
-}
-
-/// How much rather each test fails than the others of a region, by all that is known of it and the change.
-fn factors<D: AsRef<[u8]>>(
-    views: &mut Views<'_, D>,
-    change: &Change,
-    relevance: &Relevance,
-    tests: &[TestId],
-    families: &[u32],
-) -> Result<Vec<Factor>, ModelError> {
-    let calibration = views.index.root().calibration;
-    let evidence = evidence(views, change, relevance, tests, families)?;
-    let factor = |of: &Evidence| Factor { recorded: calibration.factor(of), alone: calibration.factor_alone(of) };
-    let mut factors: Vec<Factor> = evidence.iter().map(factor).collect();
-    for (test, history) in views.index.failures()? {
-        if let Ok(at) = tests.binary_search(&test) {
-            let factor = signal::factor_of_history(history);
-            factors[at].recorded *= factor;
-            factors[at].alone *= factor;
-        }
-    }
-    Ok(factors)
-}
-
-/// What tells each test from the others of a region.
-fn evidence<D: AsRef<[u8]>>(
-    views: &mut Views<'_, D>,
-    change: &Change,
-    relevance: &Relevance,
-    tests: &[TestId],
-    families: &[u32],
-) -> Result<Vec<Evidence>, ModelError> {
-    let mut members: HashMap<u32, u32> = HashMap::new();
-    families.iter().for_each(|&family| *members.entry(family).or_default() += 1);
-    let logarithm = |count: u32| libm::log(f64::from(count.max(1)));
-    let traces = trace::traces(views, change, tests)?;
-    let evidence = |((&test, &family), trace): ((&TestId, &u32), &Trace)| {
-        let variants = if family == NO_FAMILY { 1 } else { members[&family] };
-        Evidence {
-            rarity: trace.rarity,
-            fellows: logarithm(trace.fellows),
-            variants: logarithm(variants),
-            ..relevance.evidence(test)
-        }
-    };
-    Ok(tests.iter().zip(families).zip(&traces).map(evidence).collect())
-}
-
-fn position(rows: usize) -> u32 {
-    u32::try_from(rows).expect("signals are counted against SIGNALS_MOST")
+    Ok(Observed { tests: crowd.tests, ..observed })
 }
 
 /// What fixed point cannot tell from nothing.
@@ -422,16 +145,40 @@ impl Candidates {
         if left > LAST_BITS { left } else { 0.0 }
     }
 
-    /// These candidates with others, or fewer, tests.
-    fn with_tests(
-        self,
-        with_signal: usize,
-        (tests, families): (Vec<TestId>, Vec<u32>),
-        (costs, starts, rows): (Vec<u64>, Vec<u32>, Vec<Row>),
+    fn new<D: AsRef<[u8]>>(
+        question: &Question<'_>,
+        crowd: Crowd,
+        rows: Rows,
+        index: &Index<D>,
     ) -> Result<Self, CandidateError> {
-        let instance = Instance::new(self.instance.weights().to_vec(), costs, starts, rows)?;
-        let instance = instance.with_families(families.clone())?;
-        Ok(Self { tests, with_signal, instance, families, files: None, ..self })
+        let total: f64 = question.regions.iter().map(|asked| asked.weight).sum();
+        let share = |weight: f64| weight / if total > 0.0 { total } else { 1.0 };
+        let weights: Vec<f64> = question.regions.iter().map(|asked| share(asked.weight)).collect();
+        // What the tests of a region share is all that a fault fails: together they are to be certain.
+        let in_full = |(weight, &reach): (&f64, &f64)| if reach > 0.0 { weight / reach } else { *weight };
+        let weighed: Vec<f64> = weights.iter().zip(&rows.reaches).map(in_full).collect();
+        let costs_us = index.costs_us(&crowd.tests)?;
+        let instance = Instance::of_profiles(fixed_weights(&weighed), costs_us, rows.of, rows.starts, rows.rows)?;
+        let candidates = Self {
+            with_signal: crowd.tests.len(),
+            tests: crowd.tests,
+            instance,
+            origins: question.regions.iter().map(|asked| asked.origin).collect(),
+            weights,
+            scale: weighed.iter().sum(),
+            families: crowd.families,
+            files: None,
+        };
+        candidates.in_families()
+    }
+
+    /// The instance with the families of its tests, where any has one.
+    fn in_families(mut self) -> Result<Self, CandidateError> {
+        if !self.families.is_empty() {
+            self.families.resize(self.tests.len(), NO_FAMILY);
+            self.instance = self.instance.with_families(self.families.clone())?;
+        }
+        Ok(self)
     }
 
     /// The candidates but those in `gone`: what [`gather`] would give of a model without them, but for what their number
@@ -439,25 +186,24 @@ impl Candidates {
     ///
     /// # Errors
     /// Never for what [`gather`] gave.
-    pub fn without(mut self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
-        let (mut tests, mut families, mut costs) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut starts, mut rows, mut file_of) = (vec![0], Vec::new(), Vec::new());
-        let with_signal = self.tests[..self.with_signal].iter().filter(|test| !gone.contains(test)).count();
-        for (candidate, &test) in (0u32..).zip(&self.tests) {
-            let at = candidate as usize;
-            if !gone.contains(&test) {
-                tests.push(test);
-                families.push(self.families[at]);
-                costs.push(self.instance.costs_us()[at]);
-                rows.extend_from_slice(self.instance.rows_of(candidate));
-                starts.push(position(rows.len()));
-                file_of.extend(self.files.as_ref().map(|(file_of, _)| file_of[at]));
-            }
+    pub fn without(self, gone: &HashSet<TestId>) -> Result<Self, CandidateError> {
+        let is_left = |candidate: &u32| !gone.contains(&self.tests[*candidate as usize]);
+        let kept: Vec<u32> = (0..).take(self.tests.len()).filter(is_left).collect();
+        fn of<T: Copy>(values: &[T], kept: &[u32]) -> Vec<T> {
+            kept.iter().filter_map(|&candidate| values.get(candidate as usize)).copied().collect()
         }
-        let files = self.files.take();
-        let left = self.with_tests(with_signal, (tests, families), (costs, starts, rows))?;
+        let files = self.files.as_ref().map(|(file_of, setup_us)| (of(file_of, &kept), setup_us.clone()));
+        let left = Self {
+            with_signal: kept.partition_point(|&candidate| (candidate as usize) < self.with_signal),
+            tests: of(&self.tests, &kept),
+            instance: self.instance.of_kept(&kept),
+            families: of(&self.families, &kept),
+            files: None,
+            ..self
+        };
+        let left = left.in_families()?;
         match files {
-            Some((_, setup_us)) => left.with_files(file_of, setup_us),
+            Some((file_of, setup_us)) => left.with_files(file_of, setup_us),
             None => Ok(left),
         }
     }
@@ -471,25 +217,12 @@ impl Candidates {
     /// Never for what [`gather`] gave.
     pub fn and(mut self, others: &[(TestId, u64)]) -> Result<Self, CandidateError> {
         let mut seen: HashSet<TestId> = HashSet::new();
-        let (mut tests, mut families) = (std::mem::take(&mut self.tests), std::mem::take(&mut self.families));
-        let mut costs = self.instance.costs_us().to_vec();
-        let with_signal = self.with_signal;
-        let further = others.iter().filter(|(test, _)| tests[..with_signal].binary_search(test).is_err());
+        let with_signal = &self.tests[..self.with_signal];
+        let further = others.iter().filter(|(test, _)| with_signal.binary_search(test).is_err());
         let further: Vec<(TestId, u64)> = further.filter(|(test, _)| seen.insert(*test)).copied().collect();
-        let rows = self.instance.rows().to_vec();
-        let row_counts = (0u32..).take(tests.len()).map(|candidate| self.instance.rows_of(candidate).len());
-        let mut starts = vec![0];
-        starts.extend(row_counts.scan(0, |end, rows| {
-            *end += rows;
-            Some(position(*end))
-        }));
-        for (test, cost_us) in further {
-            tests.push(test);
-            families.push(NO_FAMILY);
-            costs.push(cost_us);
-            starts.push(position(rows.len()));
-        }
-        self.with_tests(with_signal, (tests, families), (costs, starts, rows))
+        self.tests.extend(further.iter().map(|(test, _)| test));
+        self.instance = self.instance.with_others(further.iter().map(|&(_, cost_us)| cost_us));
+        self.in_families()
     }
 
     /// The positions of those of `order` that are here, in that order. O(tests without a signal + order log candidates).
@@ -554,32 +287,14 @@ impl Candidates {
     }
 }
 
-/// How many impacted tests are gathered before those that repeat are joined.
-const JOIN_FROM: usize = 1 << 20;
-
-/// Every test with a signal on a region of `change`, ascending.
+/// Every test with a signal on a region of `change`, ascending. O(postings).
 ///
 /// # Errors
 /// If a list that the change touches is damaged.
 pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec<TestId>, ModelError> {
-    let mut tests: Vec<TestId> = Vec::new();
-    let mut views = Views { index, last: None };
-    let mut join_from = JOIN_FROM;
-    for region in &change.regions {
-        match &region.source {
-            Source::Tests(changed) => tests.extend(changed),
-            Source::Feature(feature) => index.feature(*feature)?.list.for_each(|posting| tests.push(posting.test))?,
-            source => tests.extend(shares(&mut views, source)?.into_iter().map(|(test, _)| test)),
-        }
-        // Large lists repeat each other: joined now and then, so that memory is for tests, not for postings.
-        if tests.len() >= join_from {
-            tests.sort_unstable();
-            tests.dedup();
-            join_from = JOIN_FROM.max(tests.len() * 2);
-        }
-    }
-    tests.sort_unstable();
-    tests.dedup();
+    let mut question = Question::of_tests(&mut Views { index, last: None }, change)?;
+    let mut tests = Vec::new();
+    profile::each_test(&mut question.lists, |test, _| tests.push(test))?;
     Ok(tests)
 }
 

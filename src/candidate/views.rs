@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::Source;
 use crate::id::{FileId, TestId};
 use crate::model::{FileView, Index, LineRun, ModelError};
 use crate::observation::LineRange;
@@ -21,25 +20,6 @@ impl<'a, D: AsRef<[u8]>> Views<'a, D> {
             _ => Ok(self.last.insert((file, self.index.file(file)?)).1),
         }
     }
-}
-
-/// The tests of a recorded region, each with the part of the region that it ran, as far as is known.
-pub(super) fn shares<D: AsRef<[u8]>>(
-    views: &mut Views<'_, D>,
-    source: &Source,
-) -> Result<Vec<(TestId, f64)>, ModelError> {
-    let list = match source {
-        Source::Symbol(file, lines) => {
-            let (tests, recorded) = lines_run(views.file(*file)?, *lines)?;
-            return Ok(tests.into_iter().map(|(test, run)| (test, run / recorded)).collect());
-        }
-        Source::Block(file, block) => views.file(*file)?.block(*block)?,
-        // Module scope runs once, for all tests that touch the file: nothing recorded tells them apart.
-        Source::File(file) => views.file(*file)?.touching()?,
-        Source::Defines(file) => views.file(*file)?.defines()?,
-        Source::Tests(_) | Source::Feature(_) => return Ok(Vec::new()),
-    };
-    Ok(list.to_vec()?.into_iter().map(|posting| (posting.test, 1.0)).collect())
 }
 
 /// The line runs that hold one of `lines`, cut to them.

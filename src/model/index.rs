@@ -468,6 +468,39 @@ impl<D: AsRef<[u8]>> Index<D> {
         Ok(Some(family).filter(|&family| family != NO_FAMILY))
     }
 
+    /// The family of each of `tests` as [`Index::family`], `u32::MAX` where it has no other member; nothing where none of them
+    /// has. A chunk is checked once for tests that ascend.
+    ///
+    /// # Errors
+    /// As [`Index::family`].
+    pub fn families_of(&self, tests: &[TestId]) -> Result<Vec<u32>, ModelError> {
+        let mut reader = self.families()?.reader();
+        let mut families = Vec::new();
+        for (at, test) in tests.iter().enumerate() {
+            let family = reader.get(test.0)?;
+            let family = family.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
+            if family != NO_FAMILY || !families.is_empty() {
+                families.resize(at, NO_FAMILY);
+                families.push(family);
+            }
+        }
+        Ok(families)
+    }
+
+    /// The cost of each of `tests` in microseconds. A chunk is checked once for tests that ascend.
+    ///
+    /// # Errors
+    /// As [`Index::cost_us`].
+    pub fn costs_us(&self, tests: &[TestId]) -> Result<Vec<u64>, ModelError> {
+        let mut reader = self.costs()?.reader();
+        let mut costs_us = Vec::with_capacity(tests.len());
+        for test in tests {
+            let cost = reader.get(test.0)?.ok_or_else(|| ModelError::damaged("costs", "there is no such test"))?;
+            costs_us.push(chunk::decode_cost(cost));
+        }
+        Ok(costs_us)
+    }
+
     /// The sessions of the runner, ascending; sixteen at most.
     ///
     /// # Errors

@@ -106,6 +106,7 @@ struct Search<'a> {
     cost_us: u64,
     best: Choice,
     nodes: u64,
+    nodes_most: u64,
 }
 
 impl<'a> Search<'a> {
@@ -115,6 +116,7 @@ impl<'a> Search<'a> {
         let order = order(instance, &problem.pool);
         let are_twins = |pair: &[u32]| twin_key(instance, pair[0]) == twin_key(instance, pair[1]);
         let is_twin = [false].into_iter().chain(order.windows(2).map(are_twins)).collect();
+        let rows: u64 = (0u32..).take(instance.len()).map(|candidate| instance.rows_of(candidate).len() as u64).sum();
         let open = (0u32..).take(instance.group_count()).map(|group| problem.start.schedule().is_open(group)).collect();
         Self {
             instance,
@@ -128,6 +130,7 @@ impl<'a> Search<'a> {
             cost_us: 0,
             best: Choice::default(),
             nodes: 0,
+            nodes_most: EXACT_NODES.min(EXACT_ROWS / rows.max(1)),
         }
     }
 
@@ -151,7 +154,7 @@ impl<'a> Search<'a> {
     /// Decides the candidates from `at` on in every way that may lead; `None` if there are too many.
     fn decide(&mut self, at: usize) -> Option<()> {
         self.nodes += 1;
-        if self.nodes > EXACT_NODES.min(EXACT_ROWS / (self.instance.rows().len() as u64).max(1)) {
+        if self.nodes > self.nodes_most {
             return None;
         }
         self.keep_if_best();

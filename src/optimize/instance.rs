@@ -95,6 +95,16 @@ pub enum InstanceError {
         /// The region that does not ascend.
         region: u32,
     },
+    /// There is not one profile per candidate, or not all of them have rows.
+    #[error("{found} profiles for {candidates} candidates, of {profiles} with rows; name one of these for each")]
+    BadProfiles {
+        /// How many are named.
+        found: usize,
+        /// How many candidates there are.
+        candidates: usize,
+        /// How many profiles have rows.
+        profiles: usize,
+    },
     /// There is not one group per candidate.
     #[error("{found} groups for {candidates} candidates; name the group of each")]
     BadGroups {
@@ -130,6 +140,9 @@ pub enum InstanceError {
 pub struct Instance {
     weights: Vec<u32>,
     costs_us: Vec<u64>,
+    /// The profile of each candidate: candidates of one profile have the same rows. Empty where each has its own.
+    profile_of: Vec<u32>,
+    /// `rows[row_starts[p]..row_starts[p + 1]]` are the rows of profile `p`.
     row_starts: Vec<u32>,
     rows: Vec<Row>,
     /// The family of each candidate, numbered from 0, or [`NO_FAMILY`]; empty where there are none.
@@ -168,6 +181,41 @@ impl Instance {
         row_starts: Vec<u32>,
         rows: Vec<Row>,
     ) -> Result<Self, InstanceError> {
+        if row_starts.len() != costs_us.len() + 1 {
+            let (starts, costs, rows) = (row_starts.len(), costs_us.len(), rows.len());
+            return Err(InstanceError::BadStarts { starts, costs, rows });
+        }
+        Self::checked(weights, costs_us, Vec::new(), row_starts, rows)
+    }
+
+    /// Checks and takes an instance whose candidates share rows: `rows[row_starts[p]..row_starts[p + 1]]` are the signals of
+    /// profile `p`, and `profile_of` is one per candidate. O(rows + candidates).
+    ///
+    /// # Errors
+    /// As [`Instance::new`], and when a candidate names an unknown profile.
+    pub fn of_profiles(
+        weights: Vec<u32>,
+        costs_us: Vec<u64>,
+        profile_of: Vec<u32>,
+        row_starts: Vec<u32>,
+        rows: Vec<Row>,
+    ) -> Result<Self, InstanceError> {
+        let profiles = row_starts.len().saturating_sub(1);
+        let unknown = profile_of.iter().any(|&profile| profile as usize >= profiles);
+        if unknown || profile_of.len() != costs_us.len() {
+            let found = profile_of.len();
+            return Err(InstanceError::BadProfiles { found, candidates: costs_us.len(), profiles });
+        }
+        Self::checked(weights, costs_us, profile_of, row_starts, rows)
+    }
+
+    fn checked(
+        weights: Vec<u32>,
+        costs_us: Vec<u64>,
+        profile_of: Vec<u32>,
+        row_starts: Vec<u32>,
+        rows: Vec<Row>,
+    ) -> Result<Self, InstanceError> {
         if weights.len() > MAX_REGIONS {
             return Err(InstanceError::TooManyRegions { found: weights.len() });
         }
@@ -178,14 +226,14 @@ impl Instance {
         let ascending = row_starts.is_sorted() && row_starts.first() == Some(&0);
         let ends_at_rows = row_starts.last().is_some_and(|&end| end as usize == rows.len());
         // Candidates are counted in `u32`, and so are picks.
-        let counted = u32::try_from(costs_us.len()).is_ok() && row_starts.len() == costs_us.len() + 1;
-        if !(ascending && ends_at_rows && counted) {
+        if !(ascending && ends_at_rows && u32::try_from(costs_us.len()).is_ok()) {
             let (starts, costs, rows) = (row_starts.len(), costs_us.len(), rows.len());
             return Err(InstanceError::BadStarts { starts, costs, rows });
         }
         let instance = Self {
             weights,
             costs_us,
+            profile_of,
             row_starts,
             rows,
             families: Vec::new(),
@@ -194,6 +242,58 @@ impl Instance {
         };
         instance.check_rows()?;
         Ok(instance)
+    }
+
+    /// The candidates in `kept`, in that order, each once, without families and groups. O(kept).
+    ///
+    /// # Panics
+    /// If there is no such candidate.
+    #[must_use]
+    pub fn of_kept(&self, kept: &[u32]) -> Self {
+        Self {
+            weights: self.weights.clone(),
+            costs_us: kept.iter().map(|&candidate| self.costs_us[candidate as usize]).collect(),
+            profile_of: kept.iter().map(|&candidate| self.profile_of(candidate)).collect(),
+            row_starts: self.row_starts.clone(),
+            rows: self.rows.clone(),
+            families: Vec::new(),
+            family_count: 0,
+            groups: Groups::default(),
+        }
+    }
+
+    /// These candidates and then others without a signal, of these costs in microseconds; without families and groups.
+    ///
+    /// # Panics
+    /// Never: there are fewer profiles than 2^32, for their starts are counted in `u32`.
+    #[must_use]
+    pub fn with_others(&self, costs_us: impl IntoIterator<Item = u64>) -> Self {
+        let all: Vec<u32> = (0..).take(self.len()).collect();
+        let mut with = self.of_kept(&all);
+        let no_rows = u32::try_from(with.profile_count()).expect("profiles are no more than candidates, or rows");
+        with.row_starts.push(with.row_starts[no_rows as usize]);
+        with.costs_us.extend(costs_us);
+        with.profile_of.resize(with.costs_us.len(), no_rows);
+        with
+    }
+
+    /// How many profiles there are.
+    #[inline]
+    pub(super) fn profile_count(&self) -> usize {
+        self.row_starts.len() - 1
+    }
+
+    /// The profile of a candidate, below [`Self::profile_count`].
+    #[inline]
+    pub(super) fn profile_of(&self, candidate: u32) -> u32 {
+        if self.profile_of.is_empty() { candidate } else { self.profile_of[candidate as usize] }
+    }
+
+    /// The signals of the candidates of a profile, by ascending region.
+    #[inline]
+    pub(super) fn rows_of_profile(&self, profile: u32) -> &[Row] {
+        let profile = profile as usize;
+        &self.rows[self.row_starts[profile] as usize..self.row_starts[profile + 1] as usize]
     }
 
     /// Makes candidates cost nothing but their set-up.
@@ -317,6 +417,7 @@ impl Instance {
 
     fn check_rows(&self) -> Result<(), InstanceError> {
         let regions = self.weights.len();
+        // Without profiles the number of a slice is that of its candidate.
         for (candidate, bounds) in self.row_starts.windows(2).enumerate() {
             let mut expected_at_least = 0;
             for row in &self.rows[bounds[0] as usize..bounds[1] as usize] {
@@ -353,7 +454,7 @@ impl Instance {
         &self.costs_us
     }
 
-    /// The signals of all candidates, candidate after candidate.
+    /// The signals of all candidates, profile after profile: candidate after candidate where each has its own.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
@@ -364,8 +465,7 @@ impl Instance {
     /// When there is no such candidate.
     #[inline]
     pub fn rows_of(&self, candidate: u32) -> &[Row] {
-        let candidate = candidate as usize;
-        &self.rows[self.row_starts[candidate] as usize..self.row_starts[candidate + 1] as usize]
+        self.rows_of_profile(self.profile_of(candidate))
     }
 
     /// The cheapest candidate, set-up included, with a signal on a region of any weight.
