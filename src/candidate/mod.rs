@@ -16,7 +16,7 @@ use self::views::Views;
 use self::weigh::{Crowd, Rows, Worths, evidence_of, weigh};
 use crate::change::Change;
 use crate::id::{TestId, file_of_id};
-use crate::model::{Index, ModelError};
+use crate::model::{Index, ModelError, each_test};
 use crate::optimize::{CHANCE_ONE, Instance, InstanceError, NO_FAMILY, as_fraction, fixed_weights};
 use crate::relevance::Relevance;
 use crate::signal::Evidence;
@@ -292,9 +292,9 @@ impl Candidates {
 /// # Errors
 /// If a list that the change touches is damaged.
 pub fn impacted<D: AsRef<[u8]>>(index: &Index<D>, change: &Change) -> Result<Vec<TestId>, ModelError> {
-    let mut question = Question::of_tests(&mut Views { index, last: None }, change)?;
+    let mut lists = Question::tests_of(&mut Views { index, last: None }, change)?;
     let mut tests = Vec::new();
-    profile::each_test(&mut question.lists, |test, _| tests.push(test))?;
+    each_test(&mut lists, |test, _| tests.push(test))?;
     Ok(tests)
 }
 

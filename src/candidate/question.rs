@@ -9,7 +9,7 @@ use super::CandidateError;
 use super::views::{Views, runs_within};
 use crate::change::{Change, Source};
 use crate::id::{FeatureId, FileId, TestId};
-use crate::model::{Index, ModelError, Pages, PostingList};
+use crate::model::{Index, ModelError, PostingList, Reader};
 use crate::optimize::{InstanceError, MAX_REGIONS};
 use crate::relevance::Relevance;
 
@@ -60,27 +60,21 @@ enum Place {
 /// A part of a region: the region, and how many of its lines.
 pub(super) type Part = (u32, f64);
 
-/// The tests of a list, page by page.
-pub(super) enum Reader<'a> {
-    Stored(Pages<'a>),
-    /// Ascending.
-    Given(Vec<TestId>, usize),
-}
-
-/// A list and what it speaks of.
-pub(super) struct List<'a> {
-    pub(super) reader: Reader<'a>,
-    /// Whether its bytes tell its tests apart.
+/// What a list speaks of.
+pub(super) struct List {
+    /// Whether its bytes are levels.
     pub(super) has_levels: bool,
     /// The regions that it is a part of, ascending.
     pub(super) parts: Vec<Part>,
-    /// Of a block: its number, and how many of its lines are within the changed functions.
-    pub(super) way: Option<(FileId, u32, f64)>,
+    /// How many of its lines are within the changed functions.
+    pub(super) way: f64,
 }
 
 /// The lists and regions of a change.
 pub(super) struct Question<'a> {
-    pub(super) lists: Vec<List<'a>>,
+    /// The tests of each list, and what the list speaks of.
+    pub(super) readers: Vec<Reader<'a>>,
+    pub(super) lists: Vec<List>,
     pub(super) regions: Vec<Asked>,
 }
 
@@ -149,22 +143,17 @@ impl<'a> Question<'a> {
         }
         let ways = ways(views, change)?;
         ways.keys().for_each(|&(file, block)| _ = asking.parts.entry(Place::Block(file, block)).or_default());
-        let mut question = Self { lists: Vec::with_capacity(asking.parts.len()), regions: asking.regions };
+        let mut question = Self { readers: Vec::new(), lists: Vec::new(), regions: asking.regions };
         let mut postings = 0usize;
         for (place, parts) in asking.parts {
-            let list = match place {
-                Place::Given(at) => Reader::Given(std::mem::take(&mut asking.given[at]), 0),
-                place => {
-                    let list = open(views, place)?;
-                    postings += list.count() as usize;
-                    Reader::Stored(list.pages()?)
-                }
-            };
             let way = match place {
-                Place::Block(file, block) => ways.get(&(file, block)).map(|&lines| (file, block, lines)),
-                _ => None,
+                Place::Block(file, block) => ways.get(&(file, block)).copied().unwrap_or_default(),
+                _ => 0.0,
             };
-            question.lists.push(List { reader: list, has_levels: matches!(place, Place::Feature(_)), parts, way });
+            let list = open(views, place)?;
+            postings += list.count() as usize;
+            question.readers.push(reader(place, list, &mut asking.given)?);
+            question.lists.push(List { has_levels: matches!(place, Place::Feature(_)), parts, way });
         }
         if postings > POSTINGS_MOST {
             return Err(CandidateError::TooManySignals { limit: POSTINGS_MOST });
@@ -177,18 +166,22 @@ impl<'a> Question<'a> {
     }
 
     /// Asks for the tests of the regions of `change`, and nothing else.
-    pub(super) fn of_tests<D: AsRef<[u8]>>(views: &mut Views<'a, D>, change: &Change) -> Result<Self, ModelError> {
+    pub(super) fn tests_of<D: AsRef<[u8]>>(
+        views: &mut Views<'a, D>,
+        change: &Change,
+    ) -> Result<Vec<Reader<'a>>, ModelError> {
         let mut asking = regions_of(views, change)?;
-        let mut lists = Vec::with_capacity(asking.parts.len());
-        for (place, parts) in asking.parts {
-            let reader = match place {
-                Place::Given(at) => Reader::Given(std::mem::take(&mut asking.given[at]), 0),
-                place => Reader::Stored(open(views, place)?.pages()?),
-            };
-            lists.push(List { reader, has_levels: false, parts, way: None });
-        }
-        Ok(Self { lists, regions: asking.regions })
+        let places = asking.parts.into_keys();
+        places.map(|place| reader(place, open(views, place)?, &mut asking.given)).collect()
     }
+}
+
+fn reader<'a>(place: Place, list: PostingList<'a>, given: &mut [Vec<TestId>]) -> Result<Reader<'a>, ModelError> {
+    Ok(match place {
+        Place::Given(at) => Reader::Given(std::mem::take(&mut given[at]), 0),
+        Place::Feature(_) => Reader::Weighted(list.pages()?),
+        _ => Reader::Plain(list.pages()?),
+    })
 }
 
 fn regions_of<D: AsRef<[u8]>>(views: &mut Views<'_, D>, change: &Change) -> Result<Asking, ModelError> {

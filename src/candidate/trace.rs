@@ -5,8 +5,9 @@
 //! runs, and how many tests run just the same ones. Both follow from the blocks of the functions that a test runs, its *way*:
 //! tests of one profile have one.
 
-use super::profile::{Entry, Profiles};
+use super::profile::{Profiles, position};
 use super::question::List;
+use crate::model::Entry;
 
 /// What its way says of a candidate.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,8 +19,8 @@ pub(super) struct Trace {
 }
 
 /// The traces of all profiles, in their order, of which each has so many candidates. O(entries).
-pub(super) fn traces(lists: &[List<'_>], profiles: &mut Profiles, counts: &mut Vec<u32>) -> Vec<Trace> {
-    let lines: Vec<f64> = lists.iter().map(|list| list.way.map_or(0.0, |(.., lines)| lines)).collect();
+pub(super) fn traces(lists: &[List], profiles: &mut Profiles, counts: &mut Vec<u32>) -> Vec<Trace> {
+    let lines: Vec<f64> = lists.iter().map(|list| list.way).collect();
     let ways = ways(&lines, profiles);
     // Ways that no candidate has as its profile.
     counts.resize(profiles.len(), 0);
@@ -62,7 +63,7 @@ fn ways(lines: &[f64], profiles: &mut Profiles) -> Vec<u32> {
                 profiles.number(&of_way)
             }
         };
-        ways.push(super::profile::position(way));
+        ways.push(position(way));
     }
     ways
 }

@@ -10,7 +10,7 @@ use super::profile::{Profiles, position};
 use super::question::{Question, Standing};
 use super::trace::{Trace, traces};
 use crate::id::TestId;
-use crate::model::{Index, ModelError};
+use crate::model::{Index, ModelError, each_test};
 use crate::optimize::{Level, NO_FAMILY, Row};
 use crate::relevance::Relevance;
 use crate::signal::{self, Calibration, Evidence, ShareLevels};
@@ -51,7 +51,7 @@ impl Crowd {
         let is_asked: Vec<bool> = question.lists.iter().map(|list| !list.parts.is_empty()).collect();
         let (mut tests, mut profile_of, mut counts) = (Vec::new(), Vec::new(), Vec::new());
         let mut profiles = Profiles::new();
-        super::profile::each_test(&mut question.lists, |test, entries| {
+        each_test(&mut question.readers, |test, entries| {
             if entries.iter().any(|entry| is_asked[entry.list()]) {
                 let profile = profiles.number(entries);
                 counts.resize(profiles.len(), 0);
@@ -105,13 +105,15 @@ impl Crowd {
     ) -> Result<(), ModelError> {
         let variants = self.variants();
         let mut failures = index.failures()?.into_iter().peekable();
+        let mut relevance = relevance.ascending();
         for (candidate, &test) in (0u32..).zip(&self.tests) {
             while failures.next_if(|(failed, _)| *failed < test).is_some() {}
             let history = failures.next_if(|(failed, _)| *failed == test);
             let variants = variants.get(candidate as usize).copied().unwrap_or(1);
-            if history.is_some() || variants > 1 || relevance.speaks_of(test) {
+            let words = relevance.evidence(test);
+            if history.is_some() || variants > 1 || words.is_some() {
                 let trace = traces[self.profile_of[candidate as usize] as usize];
-                let evidence = evidence_of(trace, variants, relevance.evidence(test));
+                let evidence = evidence_of(trace, variants, words.unwrap_or_default());
                 visit(candidate, &evidence, history.map_or(1.0, |(_, history)| signal::factor_of_history(history)));
             }
         }

@@ -32,6 +32,6 @@ pub use index::{Feature, FileView, Index, PathMatch};
 pub(crate) use index::{NO_FAMILY, RawFeature};
 pub use layout::{Extent, Kind, Preamble, Section, VERSION};
 pub use postings::{Encoding, Posting, PostingList};
-pub(crate) use postings::{PAGE_BITS, Pages};
+pub(crate) use postings::{Entry, Reader, each_test};
 pub use record::{ArchivedSymbolRecord, FileRecord, LineRun, Stamp, SymbolRecord, dequantize_count, quantize_count};
 pub use root::Root;

@@ -11,6 +11,7 @@
 //! The builder takes the shortest encoding of each list. Lists of at most twelve bytes live in their [`RawListRef`],
 //! which is 16 bytes either way; larger ones are found, and checked, through it.
 
+mod abreast;
 mod pages;
 mod roaring;
 
@@ -21,7 +22,8 @@ use super::bytes::{Cursor, checksum, put_varint};
 use super::error::ModelError;
 use crate::id::TestId;
 
-pub(crate) use pages::{PAGE_BITS, Pages};
+pub(crate) use abreast::{Entry, Reader, each_test};
+use pages::Pages;
 
 const SECTION: &str = "postings";
 const UNIFORM: u8 = 0x10;
