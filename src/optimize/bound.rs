@@ -27,10 +27,11 @@
 
 use std::mem;
 
-use super::instance::{Instance, NO_GROUP};
+use super::instance::{Instance, NO_FAMILY, NO_GROUP};
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, Rounding, SLOPE_ONE, UTILITY_ONE};
 use super::problem::Terms;
+use super::prospect::{self, Prospects, step_of};
 
 /// A bound within 2^-10 of the utility, a thousandth, is tight: the passes for another are not worth their time.
 const TIGHT_SHIFT: u32 = 10;
@@ -107,42 +108,51 @@ impl<'a> Relaxed<'a> {
     /// Runs all candidates. O(rows).
     pub(super) fn reach(&self) -> Reach {
         let instance = self.instance;
-        let regions = instance.weights().len();
-        let mut fitting = Residuals::untouched(instance);
-        let mut signals = vec![0u64; regions];
-        let mut weakest = vec![u32::MAX; regions];
-        let candidates = || (0u32..).take(instance.len());
-        for candidate in candidates().filter(|&candidate| self.fits(candidate)) {
-            fitting.pick_rounded(instance, candidate, Rounding::Down);
-            for row in instance.rows_of(candidate) {
+        let mut signals = vec![0u64; instance.weights().len()];
+        let mut weakest = vec![u32::MAX; signals.len()];
+        let (fitting, others): (Crowd, Crowd) = self.crowds();
+        for (profile, count) in fitting.of_profiles() {
+            for row in instance.rows_of_profile(profile) {
                 let detection = row.level().detection();
                 if detection > 0 {
-                    signals[row.region() as usize] += 1;
+                    signals[row.region() as usize] += u64::from(count);
                     weakest[row.region() as usize] = weakest[row.region() as usize].min(detection);
                 }
             }
         }
         let losses = signals.iter().zip(&weakest).map(|(&n, &d)| n.min(CHANCE_ONE.div_ceil(u64::from(d))));
         let slack = instance.weights().iter().zip(losses).map(|(&weight, loss)| u64::from(weight) * loss).sum();
-        let reached = fitting.utility(instance);
-        for candidate in candidates().filter(|&candidate| !self.fits(candidate)) {
-            fitting.pick_rounded(instance, candidate, Rounding::Down);
+        let mut residuals = Residuals::untouched(instance);
+        fitting.run(instance, &mut residuals);
+        let reached = residuals.utility(instance);
+        others.run(instance, &mut residuals);
+        Reach { all: residuals.utility(instance), fitting: reached, slack }
+    }
+
+    /// The candidates that fit, and the others.
+    fn crowds(&self) -> (Crowd, Crowd) {
+        let mut crowds = [Crowd::new(self.instance), Crowd::new(self.instance)];
+        for candidate in (0u32..).take(self.instance.len()) {
+            crowds[usize::from(!self.fits(candidate))].add(self.instance, candidate);
         }
-        Reach { all: fitting.utility(instance), fitting: reached, slack }
+        let [fitting, others] = crowds;
+        (fitting, others)
     }
 
     /// An upper bound on the utility of every selection within the budget that holds the first picks, from `picks` of
     /// this utility. O(rows).
-    pub(super) fn upper_bound(&self, picks: &[u32], utility: u64, reach: &Reach) -> u64 {
+    pub(super) fn upper_bound(&self, picks: &[u32], utility: u64, reach: &Reach, prospects: &Prospects) -> u64 {
         let utility = u128::from(utility);
         let mut lowest = u128::from(reach.fitting);
-        let others: [fn(&Self, &[u32]) -> u128; 3] =
-            [Self::tangent, Self::marginal, |relaxed, _| relaxed.marginal(&relaxed.first)];
+        let others: [&dyn Fn() -> u128; 3] =
+            [&|| self.tangent(picks, prospects), &|| self.marginal(picks, prospects), &|| {
+                self.marginal(&self.first, prospects)
+            }];
         for other in others {
             if lowest.saturating_sub(utility) <= utility >> TIGHT_SHIFT {
                 break;
             }
-            lowest = lowest.min(other(self, picks));
+            lowest = lowest.min(other());
         }
         let total: u64 = self.instance.weights().iter().map(|&weight| u64::from(weight) * CHANCE_ONE).sum();
         let bound = (lowest + u128::from(reach.slack)).min(u128::from(total));
@@ -155,10 +165,13 @@ impl<'a> Relaxed<'a> {
     pub(super) fn cost_at_least_us(&self, points: &[&[u32]], needed: u64, reach: &Reach) -> Option<u128> {
         // What reaches it in fixed point reaches a little less exactly.
         let needed = needed.saturating_sub(reach.slack);
-        let (reached, items) = self.marginal_items(&self.first);
-        let mut least_us = fractional_cover(items, u128::from(needed.saturating_sub(reached)))?;
+        let marginal = MarginalGains::at(self.instance, &self.first);
+        let items = self.items(&self.first, 0..self.candidates(), |candidate| marginal.of(candidate));
+        let mut least_us = fractional_cover(items, u128::from(needed.saturating_sub(marginal.reached)))?;
         for picks in points {
-            let Tangent { reached, displaced, kept, items } = self.tangent_at(picks);
+            let Tangent { reached, displaced, kept, residuals } = self.tangent_at(picks);
+            let slope_of = |candidate| residuals.slope(self.instance, candidate);
+            let items = self.items(&self.first, 0..self.candidates(), slope_of);
             let missing = u128::from(needed.saturating_sub(reached)) / SLOPE_UNIT;
             let spare = kept + u128::from(reached.saturating_sub(needed)).div_ceil(SLOPE_UNIT);
             least_us = least_us.max(fractional_cover(items, (displaced + missing).saturating_sub(spare))?);
@@ -167,28 +180,67 @@ impl<'a> Relaxed<'a> {
     }
 
     /// The bound by the marginal gains at `picks`, the first among them, of all candidates that are not.
-    fn marginal(&self, picks: &[u32]) -> u128 {
-        let (reached, mut items) = self.marginal_items(picks);
-        u128::from(reached) + fractional_knapsack(&mut items, self.capacity_us)
-    }
-
-    /// A utility that is at least that of `picks`, and what each further candidate adds at most.
-    fn marginal_items(&self, picks: &[u32]) -> (u64, Vec<Item>) {
-        let mut residuals = Residuals::untouched(self.instance);
-        let mut reached = Residuals::untouched(self.instance);
-        for &pick in picks {
-            residuals.pick_rounded(self.instance, pick, Rounding::Up);
-            reached.pick_rounded(self.instance, pick, Rounding::Down);
-        }
-        let items = self.items(picks, |candidate| residuals.rounded_gain(self.instance, candidate, Rounding::Down));
-        (reached.utility(self.instance), items)
+    fn marginal(&self, picks: &[u32], prospects: &Prospects) -> u128 {
+        let marginal = MarginalGains::at(self.instance, picks);
+        // What a further member of a family gains is rounded by another path.
+        let is_touched = |candidate| marginal.residuals.is_touched(self.instance, candidate);
+        let step_above = |candidate, step| if is_touched(candidate) { i32::MAX } else { step };
+        u128::from(marginal.reached)
+            + self.knapsack(picks, prospects, |candidate| marginal.of(candidate), step_above, 0)
     }
 
     /// The bound by the tangent at all picks.
-    fn tangent(&self, picks: &[u32]) -> u128 {
-        let Tangent { reached, displaced, kept, mut items } = self.tangent_at(picks);
-        let others = fractional_knapsack(&mut items, self.capacity_us);
+    fn tangent(&self, picks: &[u32], prospects: &Prospects) -> u128 {
+        let Tangent { reached, displaced, kept, residuals } = self.tangent_at(picks);
+        let slope_of = |candidate| residuals.slope(self.instance, candidate);
+        let over_gain = prospects.slope_over_gain() - SLOPE_STEPS;
+        let others = self.knapsack(&self.first, prospects, slope_of, |_, step| step + over_gain, SLOPE_STEPS);
         u128::from(reached) + SLOPE_UNIT * (kept + others).saturating_sub(displaced)
+    }
+
+    /// The greatest sum of gains of all candidates but `without` within what is left, if candidates could be cut.
+    ///
+    /// Only candidates before some step are weighed: whatever they are worth, those behind it are worth less per cost than
+    /// what is cut. Where too few were weighed to know, more are. `step_above` gives a step that a candidate does not exceed by
+    /// its gain per cost, from that of its prospect, and `unit` how many steps the unit of its gain is below that of utility.
+    fn knapsack(
+        &self,
+        without: &[u32],
+        prospects: &Prospects,
+        gain_of: impl Fn(u32) -> u64,
+        step_above: impl Fn(u32, i32) -> i32,
+        unit: i32,
+    ) -> u128 {
+        let all = || self.items(without, 0..self.candidates(), &gain_of);
+        // Set-ups are spread over all that gain anything.
+        if self.instance.group_count() > 0 {
+            return fractional_knapsack(&mut all(), self.capacity_us).sum;
+        }
+        let mut from = prospects.step_of_cost(self.capacity_us) - unit;
+        while from > 0 {
+            let mut before = Vec::new();
+            prospects.each(|candidate, step| {
+                if step_above(candidate, step + prospects.below_floor(self.instance.costs_us()[candidate as usize]))
+                    >= from
+                {
+                    before.push(candidate);
+                }
+            });
+            let filled = fractional_knapsack(&mut self.items(without, before, &gain_of), self.capacity_us);
+            let Some(cut) = filled.cut else {
+                from -= MORE_STEPS;
+                continue;
+            };
+            if cut.step() >= from + APART {
+                return filled.sum;
+            }
+            from = (from - 1).min(cut.step() - APART);
+        }
+        fractional_knapsack(&mut all(), self.capacity_us).sum
+    }
+
+    fn candidates(&self) -> u32 {
+        u32::try_from(self.instance.len()).expect("candidates are counted in u32")
     }
 
     /// The tangent at `picks`, the first among them.
@@ -200,34 +252,107 @@ impl<'a> Relaxed<'a> {
         for &pick in picks {
             residuals.pick_rounded(self.instance, pick, Rounding::Down);
         }
-        let slope_of = |candidate| residuals.slope(self.instance, candidate);
         Tangent {
             reached: residuals.utility(self.instance),
             displaced: residuals.slope_of_picks(self.instance, picks.iter().copied()),
-            kept: self.first.iter().map(|&first| u128::from(slope_of(first))).sum(),
-            items: self.items(&self.first, slope_of),
+            kept: self.first.iter().map(|&first| u128::from(residuals.slope(self.instance, first))).sum(),
+            residuals,
         }
     }
 
-    /// All candidates but `without` that fit and gain something, each at its relaxed cost.
-    fn items(&self, without: &[u32], gain_of: impl Fn(u32) -> u64) -> Vec<Item> {
+    /// Those of `candidates`, which ascend, that are not in `without`, fit and gain something, each at its relaxed cost.
+    fn items(
+        &self,
+        without: &[u32],
+        candidates: impl IntoIterator<Item = u32>,
+        gain_of: impl Fn(u32) -> u64,
+    ) -> Vec<Item> {
         let mut without = without.to_vec();
         without.sort_unstable();
-        let mut without = without.into_iter().peekable();
-        let mut items = Vec::with_capacity(self.instance.len());
+        let mut items = Vec::new();
         let mut group_of = Vec::new();
-        for (candidate, &cost_us) in (0u32..).zip(self.instance.costs_us()) {
-            if without.next_if_eq(&candidate).is_some() || !self.fits(candidate) {
+        for candidate in candidates {
+            if !self.fits(candidate) || without.binary_search(&candidate).is_ok() {
                 continue;
             }
             let gain = gain_of(candidate);
             if gain > 0 {
-                items.push(Item { gain, cost_us });
+                items.push(Item { gain, cost_us: self.instance.costs_us()[candidate as usize] });
                 group_of.push(if self.is_open(candidate) { NO_GROUP } else { self.instance.group_of(candidate) });
             }
         }
         spread_setups(self.instance, &mut items, &group_of);
         items
+    }
+}
+
+/// How far apart steps have to be to tell ratios apart.
+const APART: i32 = prospect::APART as i32;
+
+/// How many steps the unit of slopes is below that of utility.
+const SLOPE_STEPS: i32 = SLOPE_UNIT.ilog2() as i32 * prospect::PER_OCTAVE as i32;
+
+/// How many steps further down candidates are weighed where all before fit.
+const MORE_STEPS: i32 = 96;
+
+/// Candidates to be run together: how many of each profile, and those in families, which count by rank.
+struct Crowd {
+    counts: Vec<u32>,
+    in_families: Vec<u32>,
+}
+
+impl Crowd {
+    fn new(instance: &Instance) -> Self {
+        Self { counts: vec![0; instance.profile_count()], in_families: Vec::new() }
+    }
+
+    fn add(&mut self, instance: &Instance, candidate: u32) {
+        self.counts[instance.profile_of(candidate) as usize] += 1;
+        if instance.family_of(candidate) != NO_FAMILY {
+            self.in_families.push(candidate);
+        }
+    }
+
+    /// The profiles of its candidates, each with how many have it.
+    fn of_profiles(&self) -> impl Iterator<Item = (u32, u32)> {
+        (0u32..).zip(self.counts.iter().copied()).filter(|&(_, count)| count > 0)
+    }
+
+    /// Picks all of them; residuals are rounded down.
+    fn run(mut self, instance: &Instance, residuals: &mut Residuals) {
+        for &candidate in &self.in_families {
+            self.counts[instance.profile_of(candidate) as usize] -= 1;
+        }
+        for (profile, count) in self.of_profiles() {
+            residuals.pick_all_of_profile(instance, profile, count);
+        }
+        for &candidate in &self.in_families {
+            residuals.pick_rounded(instance, candidate, Rounding::Down);
+        }
+    }
+}
+
+/// What candidates gain at some picks at most.
+struct MarginalGains<'a> {
+    instance: &'a Instance,
+    residuals: Residuals,
+    /// A utility that is at least that of the picks.
+    reached: u64,
+}
+
+impl<'a> MarginalGains<'a> {
+    fn at(instance: &'a Instance, picks: &[u32]) -> Self {
+        let mut residuals = Residuals::untouched(instance);
+        let mut reached = Residuals::untouched(instance);
+        for &pick in picks {
+            residuals.pick_rounded(instance, pick, Rounding::Up);
+            reached.pick_rounded(instance, pick, Rounding::Down);
+        }
+        Self { instance, residuals, reached: reached.utility(instance) }
+    }
+
+    fn of(&self, candidate: u32) -> u64 {
+        self.residuals.rounded_gain(self.instance, candidate, Rounding::Down)
     }
 }
 
@@ -238,8 +363,8 @@ struct Tangent {
     /// The slopes of the picks, of which those asked for first are `kept` whatever is picked.
     displaced: u128,
     kept: u128,
-    /// The slopes of all others that fit, and of the picks that were not asked for.
-    items: Vec<Item>,
+    /// What they leave.
+    residuals: Residuals,
 }
 
 /// What a unit of slope is in units of utility.
@@ -250,6 +375,13 @@ const SLOPE_UNIT: u128 = (UTILITY_ONE / SLOPE_ONE) as u128;
 pub(super) struct Item {
     pub(super) gain: u64,
     pub(super) cost_us: u64,
+}
+
+impl Item {
+    /// The step of its gain per cost.
+    fn step(&self) -> i32 {
+        step_of(self.gain, self.cost_us.max(1)).into()
+    }
 }
 
 /// Adds to each item its part of the set-up of its closed group, rounded down: together at most the set-up.
@@ -263,11 +395,19 @@ pub(super) fn spread_setups(instance: &Instance, items: &mut [Item], group_of: &
     }
 }
 
-/// The greatest sum of gains within the budget if items could be cut, rounded up. O(items), which it reorders.
+/// A knapsack filled with items, the last of them cut.
+pub(super) struct Filled {
+    /// The sum of the gains, rounded up.
+    pub(super) sum: u128,
+    /// The item that is cut, or none of which is in it; `None` where all are.
+    cut: Option<Item>,
+}
+
+/// The greatest sum of gains within the budget if items could be cut. O(items), which it reorders.
 ///
 /// Items count whole in the order of gain per cost until one does not fit, and that one in part. It is found by
 /// selection rather than sorting: a half that fits is taken whole, a half that does not holds the item to cut.
-pub(super) fn fractional_knapsack(mut items: &mut [Item], budget_us: u128) -> u128 {
+pub(super) fn fractional_knapsack(mut items: &mut [Item], budget_us: u128) -> Filled {
     let mut left_us = budget_us;
     let mut whole = 0;
     while items.len() > 1 {
@@ -286,11 +426,14 @@ pub(super) fn fractional_knapsack(mut items: &mut [Item], budget_us: u128) -> u1
             items = best;
         }
     }
-    let Some(last) = items.first() else {
-        return whole;
+    let Some(&last) = items.first() else {
+        return Filled { sum: whole, cut: None };
     };
     let (gain, cost_us) = (u128::from(last.gain), u128::from(last.cost_us));
-    whole + if cost_us <= left_us { gain } else { (gain * left_us).div_ceil(cost_us) }
+    match cost_us <= left_us {
+        true => Filled { sum: whole + gain, cut: None },
+        false => Filled { sum: whole + (gain * left_us).div_ceil(cost_us), cut: Some(last) },
+    }
 }
 
 /// The least cost of a sum of gains if items could be cut, rounded up; `None` where all of them are not enough.

@@ -19,6 +19,8 @@ use std::cmp::Reverse;
 
 use super::greedy::{Entry, Walk, floored};
 use super::objective::Residuals;
+use super::problem::Problem;
+use super::prospect::logarithm;
 
 /// What to pick instead: so many of the picks, those asked for among them, then a candidate.
 pub(super) struct Completion {
@@ -46,15 +48,22 @@ struct Run {
 
 /// The best completion of a prefix of the picks of `walk`, which began as `start` with `pool`, if it is better than all
 /// picks.
-pub(super) fn best(walk: &mut Walk<'_>, start: &Walk<'_>, pool: &[Entry]) -> Option<Completion> {
+pub(super) fn best(walk: &mut Walk<'_>, start: &Walk<'_>, problem: &Problem<'_>) -> Option<Completion> {
     let instance = walk.instance();
     let run = Run::new(walk);
     let moments = &run.moments;
     let mut tried: Vec<(usize, Entry)> = Vec::new();
+    let mut single = None;
     let least_needed = least_needed_by_size(moments);
-    for entry in pool {
+    let needed_alone = moments.first().map_or(0, |first| first.needed);
+    let mut at_start = problem.start.clone();
+    for entry in may_gain(problem, &least_needed, needed_alone).filter_map(|candidate| at_start.entry(candidate)) {
         if entry.gain > least_needed[size(instance.costs_us()[entry.candidate as usize])] {
-            tried.extend(moment_to_try(&run, walk, entry).map(|moment| (moment, *entry)));
+            tried.extend(moment_to_try(&run, walk, &entry).map(|moment| (moment, entry)));
+        }
+        // The best single, whatever the bounds left out: no selection is below it, to the last bit.
+        if entry.gain > needed_alone && start.fits(entry.candidate) {
+            single = single.max(Some((key(entry.gain, &entry), 0)));
         }
     }
     let mut picked = walk.picks().to_vec();
@@ -67,10 +76,7 @@ pub(super) fn best(walk: &mut Walk<'_>, start: &Walk<'_>, pool: &[Entry]) -> Opt
         residuals.pick(instance, candidate);
     }
     let (mut prefix, mut utility) = (0, 0);
-    // The best single, whatever the bounds left out: no selection is below it, to the last bit.
-    let fitting = pool.iter().filter(|entry| start.fits(entry.candidate));
-    let single = fitting.map(|entry| (key(entry.gain, entry), 0)).max();
-    let mut found = single.filter(|(key, _)| key.0 > moments.first().map_or(0, |first| first.needed));
+    let mut found = single;
     for (moment, entry) in &tried {
         while prefix < *moment {
             utility += residuals.pick(instance, chosen[prefix]);
@@ -84,6 +90,20 @@ pub(super) fn best(walk: &mut Walk<'_>, start: &Walk<'_>, pool: &[Entry]) -> Opt
     let asked_for = first.len();
     walk.count_evaluations(tried.len() as u64);
     found.map(|((.., Reverse(candidate)), prefix)| Completion { prefix: asked_for + prefix, candidate })
+}
+
+/// The candidates that may gain more than what completes any prefix needs, or more than `needed_alone`.
+fn may_gain(problem: &Problem<'_>, least_needed: &[u64; 65], needed_alone: u64) -> impl Iterator<Item = u32> {
+    let costs_us = problem.start.instance().costs_us();
+    // A gain that is greater has no lower logarithm.
+    let least = least_needed.map(|needed| logarithm(needed.min(needed_alone).max(1)));
+    let pool = problem.pool();
+    let may_gain = |&candidate: &u32| {
+        let cost_us = costs_us[candidate as usize];
+        problem.prospects.logarithm_of_gain(candidate, cost_us) >= least[size(cost_us)]
+    };
+    let candidates: Vec<u32> = pool.candidates().filter(may_gain).collect();
+    candidates.into_iter().filter(|candidate| !problem.start.picks().contains(candidate))
 }
 
 /// The greatest utility, then the lower cost, then the lower position.

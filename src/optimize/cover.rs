@@ -123,8 +123,7 @@ fn cheapest<'a>(problem: &Problem<'a>, needed: u64) -> Walk<'a> {
         for truncated in [true, false] {
             let start = problem.start.begin_again(problem.terms.workers, openings_us.clone());
             let mut walk = start.expect("the first picks fit again").towards(Goal { needed, truncated });
-            let pool = walk.refreshed(&problem.pool);
-            greedy::lazy(&mut walk, pool, 1);
+            greedy::lazy(&mut walk, &problem.pool(), 1);
             let lean = without_needless(walk.clone(), needed);
             found.extend([lean, walk]);
         }

@@ -19,6 +19,7 @@ use super::greedy::{Entry, Walk, plain};
 use super::instance::{Instance, NO_GROUP, WEIGHT_ONE};
 use super::objective::Residuals;
 use super::problem::Problem;
+use super::prospect::Pool;
 use super::{Options, Selection, fill, greedy, ways};
 
 /// How many partial choices are looked at, at most.
@@ -63,16 +64,18 @@ fn best<'a>(problem: &Problem<'a>, options: &Options) -> Result<(Walk<'a>, u64),
     if options.workers > 1 {
         return Err(ExactError::SeveralWorkers { found: options.workers });
     }
-    let found = problem.pool.len();
+    let entries = problem.entries();
+    let found = entries.len();
     if found > EXACT_CANDIDATES {
         return Err(ExactError::TooManyCandidates { found });
     }
-    let mut search = Search::new(problem);
+    let mut search = Search::new(problem, &entries);
     let greedy = ways::best(problem, greedy::lazy);
     search.begin_with(&greedy.picks()[greedy.first()..]);
     search.decide(0).ok_or(ExactError::TooManyNodes { candidates: found })?;
     let optimum = problem.start.utility() + search.best.utility;
-    Ok((search.in_order_of_gain(problem), optimum))
+    let walk = search.in_order_of_gain(problem);
+    Ok((walk, optimum))
 }
 
 /// A set of candidates, ascending, with what it is worth. Ordered by preference.
@@ -111,9 +114,9 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// The first picks, nothing decided.
-    fn new(problem: &Problem<'a>) -> Self {
+    fn new(problem: &Problem<'a>, entries: &[Entry]) -> Self {
         let instance = problem.start.instance();
-        let order = order(instance, &problem.pool);
+        let order = order(instance, entries);
         let are_twins = |pair: &[u32]| twin_key(instance, pair[0]) == twin_key(instance, pair[1]);
         let is_twin = [false].into_iter().chain(order.windows(2).map(are_twins)).collect();
         let rows: u64 = (0u32..).take(instance.len()).map(|candidate| instance.rows_of(candidate).len() as u64).sum();
@@ -215,7 +218,7 @@ impl<'a> Search<'a> {
             }
         }
         spread_setups(self.instance, &mut items, &group_of);
-        let most = u128::from(self.utility) + fractional_knapsack(&mut items, u128::from(self.left_us));
+        let most = u128::from(self.utility) + fractional_knapsack(&mut items, u128::from(self.left_us)).sum;
         let best = u128::from(self.best.utility);
         most > best || (most == best && self.cost_us <= self.best.cost_us)
     }
@@ -235,9 +238,7 @@ impl<'a> Search<'a> {
     fn in_order_of_gain(self, problem: &Problem<'a>) -> Walk<'a> {
         let mut walk = problem.start.begin_again(1, None).expect("the first picks fit again");
         walk.count_evaluations(problem.start.evaluations() + self.nodes);
-        let chosen = |entry: &&Entry| self.best.candidates.binary_search(&entry.candidate).is_ok();
-        let pool: Vec<Entry> = problem.pool.iter().filter(chosen).copied().collect();
-        plain(&mut walk, pool, 1);
+        plain(&mut walk, &Pool::new(&problem.prospects, Some(&self.best.candidates)), 1);
         fill::in_order(&mut walk, &self.best.candidates);
         walk
     }
@@ -257,7 +258,8 @@ fn order(instance: &Instance, pool: &[Entry]) -> Vec<u32> {
 fn given_away(problem: &Problem<'_>) -> u64 {
     match problem.start.instance().family_count() {
         0 => 0,
-        _ => ((problem.pool.len() + problem.start.first()) as u64).saturating_mul(GIVEN_AWAY * u64::from(WEIGHT_ONE)),
+        _ => ((problem.entries().len() + problem.start.first()) as u64)
+            .saturating_mul(GIVEN_AWAY * u64::from(WEIGHT_ONE)),
     }
 }
 
@@ -274,7 +276,7 @@ pub(super) fn select(instance: &Instance, options: &Options) -> Result<Selection
     };
     let (walk, optimum) = best(&problem, options)?;
     let selection = problem.finish(walk, options, greedy::lazy);
-    if options.candidates.is_some_and(|most| most <= problem.pool.len()) {
+    if options.candidates.is_some_and(|most| most <= problem.entries().len()) {
         // The best of a few is no bound on what all could reach.
         return Ok(selection);
     }

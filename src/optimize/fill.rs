@@ -6,33 +6,37 @@
 //! names comes last, in its order.
 
 use super::greedy::{Entry, Evaluation, Walk};
+use super::prospect::Pool;
 
 /// How many rounds are run; bounds the work where each round picks little.
 const ROUNDS: usize = 16;
 
-/// Adds picks from `pool`, whose gains were computed with nothing picked, until no more fit or none are left.
-pub(super) fn fill(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64, evaluation: Evaluation) {
-    pool.sort_unstable_by(|a, b| b.cmp(a));
-    let mut seen_picks = 0;
+/// Adds picks from `pool` until no more fit or none are left.
+pub(super) fn fill(walk: &mut Walk<'_>, pool: &Pool<'_>, negligible: u64, evaluation: Evaluation) {
     for _ in 0..ROUNDS {
-        drop_used(walk, &mut pool, seen_picks);
-        if pool.is_empty() {
-            return;
-        }
-        seen_picks = walk.picks().len();
+        let picks = walk.picks().len();
         walk.forget_gains();
-        walk.mark_fresh(&mut pool);
-        evaluation(walk, pool.clone(), negligible);
-        if walk.picks().len() == seen_picks {
+        evaluation(walk, pool, negligible);
+        if walk.picks().len() == picks {
             break;
         }
     }
-    drop_used(walk, &mut pool, seen_picks);
-    for entry in &pool {
+    for entry in by_first_gain(walk, pool) {
         if walk.fits(entry.candidate) {
             walk.take(entry.candidate);
         }
     }
+}
+
+/// What of the pool fits and is not picked, the best gain per cost with nothing picked first.
+fn by_first_gain(walk: &Walk<'_>, pool: &Pool<'_>) -> Vec<Entry> {
+    let mut bare = Walk::new(walk.instance(), u64::MAX, 1);
+    let mut picked = walk.picks().to_vec();
+    picked.sort_unstable();
+    let left = pool.candidates().filter(|candidate| walk.fits(*candidate) && picked.binary_search(candidate).is_err());
+    let mut entries: Vec<Entry> = left.filter_map(|candidate| bare.entry(candidate)).collect();
+    entries.sort_unstable_by(|a, b| b.cmp(a));
+    entries
 }
 
 /// Adds picks in the given order, each once, as they fit.
@@ -44,11 +48,4 @@ pub(super) fn in_order(walk: &mut Walk<'_>, candidates: &[u32]) {
             walk.take(candidate);
         }
     }
-}
-
-/// Drops what no longer fits and what was picked from pick `since` on.
-fn drop_used(walk: &Walk<'_>, pool: &mut Vec<Entry>, since: usize) {
-    let mut picked = walk.picks()[since..].to_vec();
-    picked.sort_unstable();
-    pool.retain(|entry| walk.fits(entry.candidate) && picked.binary_search(&entry.candidate).is_err());
 }

@@ -2,9 +2,9 @@
 //!
 //! Lazy evaluation (Minoux 1978; as CELF, Leskovec et al. 2007): gains never grow along a selection, so a gain computed
 //! earlier is an upper bound, and a candidate whose fresh gain still leads need not be compared with the rest. On top of
-//! that only a *tier* of the best candidates stands in the heap; all others are known to lie behind the *cut*, the best
-//! of them when the tier was made. When the heap falls behind the cut, everything is scored again and a tier twice as
-//! large is made, so that there are at most a logarithm of tiers. Candidates with equal rows are one in the heap.
+//! that only a *tier* of the best candidates by their prospects ([`super::prospect`]) is scored and stands in the heap; all
+//! others are known to lie behind the *cut*. When the heap falls behind it, a tier twice as large is made, so that there
+//! are at most a logarithm of tiers. Candidates with equal rows are one in the heap.
 //!
 //! Keys compare by cross-multiplication, exactly, and end in the position: no two are equal, so that lazy and plain
 //! evaluation cannot differ.
@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 
 use super::instance::Instance;
 use super::objective::Residuals;
+use super::prospect::{APART, LEAST_STEP, Pool, step_of};
 use super::schedule::Schedule;
 use super::tier::Tier;
 
@@ -23,13 +24,10 @@ use super::tier::Tier;
 pub const COST_FLOOR_US: u64 = 1_000;
 
 /// How many candidates the first tier holds at least: few enough to stay in the cache.
-const LEAST_TIER: usize = 4_096;
-
-/// The first tier holds one in this many candidates: a second tier costs a pass over all of them, a longer one little.
-const TIER_SHARE: usize = 32;
+const FIRST_TIER: usize = 4_096;
 
 /// Picks from a pool until nothing in it fits or gains at least `negligible`.
-pub(super) type Evaluation = fn(&mut Walk<'_>, pool: Vec<Entry>, negligible: u64);
+pub(super) type Evaluation = fn(&mut Walk<'_>, pool: &Pool<'_>, negligible: u64);
 
 /// A candidate and its gain after `after_picks` picks. Ordered by preference: the greatest is picked first.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +43,11 @@ impl Entry {
     /// `next`, of which it is known that it gains what this one did.
     pub(super) fn succeeded_by(&self, next: &Self) -> Self {
         Self { gain: self.gain, after_picks: self.after_picks, ..*next }
+    }
+
+    /// The step of its gain per price; 0 where it gains nothing.
+    pub(super) fn step(&self) -> u16 {
+        if self.gain == 0 { 0 } else { step_of(self.gain, floored(self.price_us)) }
     }
 
     /// The same at another price.
@@ -107,7 +110,7 @@ pub(super) struct Walk<'a> {
     schedule: Schedule<'a>,
     /// By group, what opening it counts for in a price, where that is not its set-up.
     openings_us: Option<Vec<u64>>,
-    /// Whether each candidate can be picked.
+    /// Whether each candidate can be picked; empty until some are offered.
     offered: Vec<bool>,
     goal: Goal,
     /// What is missing to the goal.
@@ -128,7 +131,7 @@ impl<'a> Walk<'a> {
             workers,
             schedule: Schedule::new(instance, budget_us, workers),
             openings_us: None,
-            offered: vec![false; instance.len()],
+            offered: Vec::new(),
             goal: Goal::MOST,
             missing: Goal::MOST.needed,
             picks: Vec::new(),
@@ -151,6 +154,9 @@ impl<'a> Walk<'a> {
 
     /// Picks what was asked for, in order: each once, as long as all of it is done by `limit_us`.
     pub(super) fn take_first(&mut self, asked_for: &[u32], limit_us: u64) {
+        if asked_for.is_empty() {
+            return;
+        }
         let mut seen = vec![false; self.instance.len()];
         for &candidate in asked_for {
             let is_new = !std::mem::replace(&mut seen[candidate as usize], true);
@@ -211,29 +217,23 @@ impl<'a> Walk<'a> {
         self.missing = self.goal.needed;
     }
 
-    /// Scores all candidates that fit and gain anything; of these, the best `keep` where it is given.
-    pub(super) fn score_all(&mut self, keep: Option<usize>) -> Vec<Entry> {
-        let after_picks = self.pick_count();
-        let mut pool = Vec::with_capacity(self.instance.len());
-        for candidate in (0u32..).take(self.instance.len()) {
-            if self.fits(candidate) {
-                let gain = self.evaluate(candidate);
-                if gain > 0 {
-                    pool.push(Entry { gain, price_us: self.price_us(candidate), candidate, after_picks });
-                }
-            }
+    /// A candidate with its gain and price now, if it fits and gains anything.
+    pub(super) fn entry(&mut self, candidate: u32) -> Option<Entry> {
+        if !self.fits(candidate) {
+            return None;
         }
-        if let Some(keep) = keep {
-            split_off_best(&mut pool, keep);
-        }
-        pool
+        let gain = self.evaluate(candidate);
+        let entry = Entry { gain, price_us: self.price_us(candidate), candidate, after_picks: self.pick_count() };
+        (gain > 0).then_some(entry)
     }
 
     /// Picks a candidate that fits; returns the group that it opens.
     pub(super) fn take(&mut self, candidate: u32) -> Option<u32> {
         let gain = self.residuals.pick(self.instance, candidate);
         self.missing = self.missing.saturating_sub(gain);
-        self.offered[candidate as usize] = false;
+        if let Some(offered) = self.offered.get_mut(candidate as usize) {
+            *offered = false;
+        }
         self.picks.push(candidate);
         self.schedule.add(candidate)
     }
@@ -258,10 +258,26 @@ impl<'a> Walk<'a> {
         self.schedule.is_single() && self.openings_us.is_none()
     }
 
-    /// Offers the candidates of a pool, and no others.
-    pub(super) fn offer(&mut self, pool: &[Entry]) {
-        self.offered.fill(false);
-        pool.iter().for_each(|entry| self.offered[entry.candidate as usize] = true);
+    /// Offers what of a pool is not picked, and nothing else.
+    pub(super) fn offer(&mut self, pool: &Pool<'_>) {
+        self.offered.clear();
+        self.offered.resize(self.instance.len(), false);
+        pool.candidates().for_each(|candidate| self.offered[candidate as usize] = true);
+        self.picks.iter().for_each(|&candidate| self.offered[candidate as usize] = false);
+    }
+
+    /// What is offered of the candidates of at least a step, scored now. What does not fit or gains less than `negligible`
+    /// never will again: it is offered no more.
+    fn tier_from(&mut self, pool: &Pool<'_>, step: u16, negligible: u64) -> Vec<Entry> {
+        let mut tier = Vec::new();
+        for candidate in pool.from(step) {
+            if self.is_offered(candidate) {
+                let entry = self.entry(candidate).filter(|entry| entry.gain >= negligible);
+                self.offered[candidate as usize] = entry.is_some();
+                tier.extend(entry);
+            }
+        }
+        tier
     }
 
     /// Whether a candidate was offered and not picked.
@@ -280,14 +296,6 @@ impl<'a> Walk<'a> {
             after_picks: self.pick_count(),
         };
         offered.into_iter().map(score).collect()
-    }
-
-    /// What of a pool is not picked, at its price now.
-    pub(super) fn without_picks(&self, pool: &[Entry]) -> Vec<Entry> {
-        let mut picked = self.picks.clone();
-        picked.sort_unstable();
-        let rest = pool.iter().filter(|entry| picked.binary_search(&entry.candidate).is_err());
-        rest.map(|entry| entry.priced(self.price_us(entry.candidate))).collect()
     }
 
     /// Whether anything is missing and a candidate fits in what is left of the budget: if not, nor does it after further
@@ -346,15 +354,6 @@ impl<'a> Walk<'a> {
         self.evaluations += gains;
     }
 
-    /// Marks gains that were computed with nothing picked as fresh, after gains were forgotten.
-    pub(super) fn mark_fresh(&self, pool: &mut [Entry]) {
-        let after_picks = self.pick_count();
-        for entry in pool {
-            entry.after_picks = after_picks;
-            entry.price_us = self.price_us(entry.candidate);
-        }
-    }
-
     fn pick_count(&self) -> u32 {
         u32::try_from(self.picks.len()).expect("candidates are counted in u32 and picked once")
     }
@@ -382,13 +381,6 @@ impl<'a> Walk<'a> {
         entry.after_picks = self.pick_count();
     }
 
-    /// What of a pool is not picked, still fits and gains anything, its gains computed anew.
-    pub(super) fn refreshed(&mut self, pool: &[Entry]) -> Vec<Entry> {
-        let mut rest = self.without_picks(pool);
-        self.refresh_all(&mut rest, 1);
-        rest
-    }
-
     /// Refreshes all that can still be picked, and drops the rest.
     fn refresh_all(&mut self, pool: &mut Vec<Entry>, negligible: u64) {
         pool.retain_mut(|entry| {
@@ -402,50 +394,48 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Leaves the best `len` entries in `pool`, in any order, and returns the others, the best of them first.
-fn split_off_best(pool: &mut Vec<Entry>, len: usize) -> Vec<Entry> {
-    if len >= pool.len() {
-        return Vec::new();
+/// Leaves the best `len` entries in `pool`, in any order.
+pub(super) fn split_off_best(pool: &mut Vec<Entry>, len: usize) {
+    if len < pool.len() {
+        pool.select_nth_unstable_by(len, |a, b| b.cmp(a));
+        pool.truncate(len);
     }
-    pool.select_nth_unstable_by(len, |a, b| b.cmp(a));
-    pool.split_off(len)
 }
 
 /// Greedy that computes a gain only when it may decide. See the module's head.
-pub(super) fn lazy(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u64) {
-    let first_tier = LEAST_TIER.max(pool.len() / TIER_SHARE);
-    lazy_in_tiers(walk, pool, negligible, first_tier);
+pub(super) fn lazy(walk: &mut Walk<'_>, pool: &Pool<'_>, negligible: u64) {
+    lazy_in_tiers(walk, pool, negligible, FIRST_TIER);
 }
 
 /// [`lazy`] with a first tier of this many candidates, which changes the effort and never the picks.
-pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: Vec<Entry>, negligible: u64, first_tier: usize) {
-    walk.offer(&pool);
-    let mut tier = pool;
+pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: &Pool<'_>, negligible: u64, first_tier: usize) {
+    walk.offer(pool);
     let mut tier_len = first_tier;
     loop {
-        let mut behind = split_off_best(&mut tier, tier_len);
-        let mut best = Tier::new(walk, tier);
-        best.pick(walk, behind.first(), negligible);
-        if behind.is_empty() {
+        let from = pool.prospects.step_of_best(tier_len);
+        let is_last = from == LEAST_STEP;
+        // Whatever is behind the tier is of a lower step.
+        let cut = if is_last { 0 } else { from - 1 + APART };
+        let entries = walk.tier_from(pool, from, negligible);
+        let fell_behind = Tier::new(walk, entries).pick(walk, cut, negligible);
+        if is_last {
             return;
         }
-        best.leave_to(&mut behind);
-        behind.retain(|entry| walk.is_offered(entry.candidate));
-        walk.refresh_all(&mut behind, negligible);
-        tier = behind;
-        tier_len = tier_len.saturating_mul(2);
+        // Where the tier came to its end, little of what is behind it fits.
+        tier_len = tier_len.saturating_mul(if fell_behind { 2 } else { 16 });
     }
 }
 
 /// Greedy that computes every gain for every pick.
-pub(super) fn plain(walk: &mut Walk<'_>, mut pool: Vec<Entry>, negligible: u64) {
+pub(super) fn plain(walk: &mut Walk<'_>, pool: &Pool<'_>, negligible: u64) {
+    let mut entries = pool.entries(walk);
     loop {
-        walk.refresh_all(&mut pool, negligible);
-        let fitting = pool.iter().enumerate().filter(|(_, entry)| walk.fits(entry.candidate));
+        walk.refresh_all(&mut entries, negligible);
+        let fitting = entries.iter().enumerate().filter(|(_, entry)| walk.fits(entry.candidate));
         let Some((position, &best)) = fitting.max_by_key(|&(_, entry)| entry) else {
             return;
         };
         walk.take(best.candidate);
-        pool.swap_remove(position);
+        entries.swap_remove(position);
     }
 }

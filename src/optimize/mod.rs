@@ -39,6 +39,7 @@ mod level;
 mod objective;
 mod opening;
 mod problem;
+mod prospect;
 mod schedule;
 mod selection;
 mod tier;

@@ -93,6 +93,14 @@ impl Residuals {
         self.rounded_gain(instance, candidate, Rounding::Stated)
     }
 
+    /// The gain of picking a candidate of a profile whose family is untouched: no other of it gains more.
+    #[inline]
+    pub(super) fn gain_of_profile(&self, instance: &Instance, profile: u32) -> u64 {
+        let drop =
+            |&row: &Row| weight_of(instance, row) * first_drop(self.left[row.region() as usize], row, Rounding::Stated);
+        instance.rows_of_profile(profile).iter().map(drop).sum()
+    }
+
     /// What the utility gains if the candidate's drops are rounded so.
     #[inline]
     pub(super) fn rounded_gain(&self, instance: &Instance, candidate: u32, rounding: Rounding) -> u64 {
@@ -125,6 +133,18 @@ impl Residuals {
             gain += weight_of(instance, row) * drop;
         }
         gain
+    }
+
+    /// Picks so many candidates of a profile without families; residuals are rounded down.
+    pub(super) fn pick_all_of_profile(&mut self, instance: &Instance, profile: u32, count: u32) {
+        for &row in instance.rows_of_profile(profile) {
+            let left = &mut self.left[row.region() as usize];
+            if count < POWER_FROM {
+                (0..count).for_each(|_| *left -= first_drop(*left, row, Rounding::Down));
+            } else {
+                *left = left_by_all(*left, row.level().survival(), count);
+            }
+        }
     }
 
     fn pick_member(&mut self, instance: &Instance, family: u32, candidate: u32, rounding: Rounding) -> u64 {
@@ -227,6 +247,25 @@ fn weight_of(instance: &Instance, row: Row) -> u64 {
     u64::from(instance.weights()[row.region() as usize])
 }
 
+/// From so many on a power costs less than what it stands for one by one.
+const POWER_FROM: u32 = 12;
+
+/// What so many of one survival leave of a residual, rounded down: by squaring, with thirty bits more than a survival has.
+fn left_by_all(left: u64, survival: u64, count: u32) -> u64 {
+    const MORE_BITS: u32 = 30;
+    let product = |a: u64, b: u64| {
+        u64::try_from((u128::from(a) * u128::from(b)) >> (32 + MORE_BITS)).expect("both are at most one")
+    };
+    let (mut square, mut power) = (survival << MORE_BITS, CHANCE_ONE << MORE_BITS);
+    for bit in 0..u32::BITS - count.leading_zeros() {
+        if count >> bit & 1 == 1 {
+            power = product(power, square);
+        }
+        square = product(square, square);
+    }
+    product(left, power)
+}
+
 /// How far a residual falls under the first of a family, or a candidate without one.
 #[inline]
 fn first_drop(left: u64, row: Row, rounding: Rounding) -> u64 {
@@ -278,6 +317,14 @@ mod tests {
             let level = Level(level);
             let exact = (u128::from(left) * u128::from(level.survival())) >> 32;
             prop_assert_eq!(u128::from(left - drop_up(left, level.detection())), exact);
+        }
+
+        #[test]
+        fn all_of_a_profile_leave_no_more_than_the_exact_power(left in 0..=CHANCE_ONE, level: u8, count in 1u32..5_000) {
+            let survival = Level(level).survival();
+            let exact = left as f64 * libm::pow(survival as f64 / CHANCE_ONE as f64, count.into());
+            let found = left_by_all(left, survival, count) as f64;
+            prop_assert!(found <= exact + 1e-4 && found > exact - 2.0, "{found} {exact}");
         }
 
         #[test]

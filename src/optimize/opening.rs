@@ -8,18 +8,20 @@
 //!
 //! Prices change when a group is opened and at no other time, so that gains per price never grow on the way.
 
-use super::greedy::{Entry, Walk, floored};
+use super::greedy::{Entry, floored};
 use super::instance::Instance;
 use super::objective::Residuals;
+use super::problem::Problem;
 
-/// The opening price of each group in microseconds, from a pool with fresh gains, if any is below its set-up. O(rows).
-pub(super) fn prices_us(walk: &Walk<'_>, pool: &[Entry]) -> Option<Vec<u64>> {
+/// The opening price of each group in microseconds, after the first picks, if any is below its set-up. O(rows).
+pub(super) fn prices_us(problem: &Problem<'_>) -> Option<Vec<u64>> {
+    let walk = &problem.start;
     let instance = walk.instance();
     if instance.group_count() == 0 {
         return None;
     }
     let mut entries: Vec<Option<Entry>> = vec![None; instance.len()];
-    pool.iter().for_each(|entry| entries[entry.candidate as usize] = Some(*entry));
+    problem.entries().into_iter().for_each(|entry| entries[entry.candidate as usize] = Some(entry));
     let mut residuals = walk.residuals().clone();
     let mut members: Vec<Entry> = Vec::new();
     let mut price_us = |group: u32| {

@@ -4,6 +4,7 @@ use super::bound::{Reach, Relaxed};
 use super::fill;
 use super::greedy::{Entry, Evaluation, Walk};
 use super::instance::Instance;
+use super::prospect::{self, Pool, Prospects};
 use super::selection::Selection;
 use super::{NEGLIGIBLE_SHIFT, Options};
 
@@ -31,10 +32,9 @@ pub(super) struct Problem<'a> {
     pub(super) terms: Terms,
     /// The first picks, and nothing else.
     pub(super) start: Walk<'a>,
-    /// All candidates, with their gains if nothing were picked; empty where nothing fills.
-    bare: Vec<Entry>,
-    /// What is left of them, with their gains after the first picks.
-    pub(super) pool: Vec<Entry>,
+    pub(super) prospects: Prospects,
+    /// The best by gain per cost with nothing picked, where no others are chosen from; ascending.
+    best: Option<Vec<u32>>,
     /// What adds less is left out.
     pub(super) negligible: u64,
     pub(super) relaxed: Relaxed<'a>,
@@ -46,32 +46,50 @@ impl<'a> Problem<'a> {
     pub(super) fn begin(instance: &'a Instance, options: &Options) -> Option<Self> {
         let terms = Terms::of(instance, options)?;
         let mut start = Walk::new(instance, terms.budget_us, terms.workers);
-        let bare = start.score_all(options.candidates);
+        let prospects = Prospects::new(instance, terms.budget_us);
+        let best = options.candidates.map(|most| prospect::best(&prospects, &mut start, most));
         start.take_first(&options.first, options.first_budget_us.unwrap_or(u64::MAX));
         let relaxed = Relaxed::new(instance, terms, start.picks());
         let reach = relaxed.reach();
-        let (bare, pool) = match start.picks() {
-            // A hub has a million candidates: no copy that nobody asks for.
-            [] if !options.fill => (Vec::new(), bare),
-            [] => (bare.clone(), bare),
-            _ => {
-                let pool = start.refreshed(&bare);
-                (bare, pool)
+        let mut problem = Self { terms, start, prospects, best, negligible: 1, relaxed, reach };
+        problem.negligible = problem.negligible();
+        Some(problem)
+    }
+
+    /// What may be picked.
+    pub(super) fn pool(&self) -> Pool<'_> {
+        Pool::new(&self.prospects, self.best.as_deref())
+    }
+
+    /// What of the pool fits beside the first picks and gains something, with its gain after them; ascending. O(rows).
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.pool().entries(&mut self.start.clone())
+    }
+
+    /// A share of the reach, or the greatest gain where that is less.
+    fn negligible(&self) -> u64 {
+        let share = (self.reach.fitting >> NEGLIGIBLE_SHIFT).max(1);
+        let pool = self.pool();
+        let fitting = pool.candidates().filter(|&candidate| self.start.fits(candidate));
+        let left = fitting.filter(|candidate| !self.start.picks().contains(candidate));
+        let mut greatest = 1;
+        for candidate in left {
+            greatest = greatest.max(self.start.gain(candidate));
+            if greatest >= share {
+                return share;
             }
-        };
-        let greatest_gain = pool.iter().map(|entry| entry.gain).max().unwrap_or(1);
-        let negligible = (reach.fitting >> NEGLIGIBLE_SHIFT).clamp(1, greatest_gain);
-        Some(Self { terms, start, bare, pool, negligible, relaxed, reach })
+        }
+        greatest
     }
 
     /// Spends what `walk` leaves of the budget as far as that was asked for, and looks at the result.
     pub(super) fn finish(&self, mut walk: Walk<'a>, options: &Options, evaluation: Evaluation) -> Selection {
         let foreground = walk.picks().len();
         if options.fill {
-            fill::fill(&mut walk, self.bare.clone(), self.negligible, evaluation);
+            fill::fill(&mut walk, &self.pool(), self.negligible, evaluation);
         }
         fill::in_order(&mut walk, &options.last);
         walk.even_out();
-        Selection::new(&walk, self.terms, foreground, &self.relaxed, &self.reach)
+        Selection::new(&walk, foreground, self)
     }
 }

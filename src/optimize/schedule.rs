@@ -114,7 +114,10 @@ impl<'a> Schedule<'a> {
     /// Whether a candidate fits on any worker.
     #[inline]
     pub(super) fn fits(&self, candidate: u32) -> bool {
-        self.cheapest(candidate).is_some()
+        match self.opened_by.is_empty() {
+            true => self.instance.costs_us()[candidate as usize] <= self.room_us(),
+            false => self.cheapest(candidate).is_some(),
+        }
     }
 
     /// Whether a candidate is done by `limit_us` where it would be placed.

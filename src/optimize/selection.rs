@@ -1,11 +1,11 @@
 //! The result: what was picked, what it is worth, and what no choice could have exceeded.
 
-use super::bound::{Reach, Relaxed};
+use super::bound::Relaxed;
 use super::greedy::Walk;
 use super::instance::Instance;
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, as_fraction};
-use super::problem::Terms;
+use super::problem::{Problem, Terms};
 
 /// Why a candidate was picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,8 @@ impl Selection {
     }
 
     /// Replays the picks of `walk`, of which those from `foreground` on fill the budget.
-    pub(super) fn new(walk: &Walk<'_>, terms: Terms, foreground: usize, relaxed: &Relaxed<'_>, reach: &Reach) -> Self {
+    pub(super) fn new(walk: &Walk<'_>, foreground: usize, problem: &Problem<'_>) -> Self {
+        let Problem { terms, relaxed, reach, prospects, .. } = problem;
         let instance = walk.instance();
         let mut residuals = Residuals::untouched(instance);
         let mut cumulative_utility = 0;
@@ -110,7 +111,7 @@ impl Selection {
         Self {
             picks,
             utility: cumulative_utility,
-            upper_bound: relaxed.upper_bound(walk.picks(), cumulative_utility, reach),
+            upper_bound: relaxed.upper_bound(walk.picks(), cumulative_utility, reach, prospects),
             residuals: residuals.into_inner(),
             reachable: reach.all,
             evaluations: walk.evaluations(),

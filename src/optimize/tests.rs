@@ -40,6 +40,15 @@ fn utility_of(instance: &Instance, candidates: impl IntoIterator<Item = u32>) ->
     candidates.into_iter().map(|candidate| residuals.pick(instance, candidate)).sum()
 }
 
+/// What plain greedy alone picks on one worker, of the best `most` candidates at the start.
+fn bare_greedy(instance: &Instance, budget_us: u64, most: Option<usize>, negligible: u64) -> Vec<u32> {
+    let mut bare = greedy::Walk::new(instance, budget_us, 1);
+    let prospects = prospect::Prospects::new(instance, budget_us);
+    let best = most.map(|most| prospect::best(&prospects, &mut bare, most));
+    greedy::plain(&mut bare, &prospect::Pool::new(&prospects, best.as_deref()), negligible);
+    bare.picks().to_vec()
+}
+
 /// What these candidates cost with the set-ups of their groups.
 fn cost_of(instance: &Instance, candidates: impl IntoIterator<Item = u32>) -> u128 {
     let mut open = std::collections::BTreeSet::from([instance::NO_GROUP]);
@@ -213,10 +222,7 @@ fn file_of_six_and_one_better() -> Instance {
 fn a_closed_file_is_judged_by_all_that_it_opens() {
     // Greedy took the single test first, for the file's first test alone is not worth opening it.
     let instance = file_of_six_and_one_better();
-    let mut bare = greedy::Walk::new(&instance, 10_000_000, 1);
-    let pool = bare.score_all(None);
-    greedy::plain(&mut bare, pool, 1);
-    assert_eq!(bare.picks(), [6, 0]);
+    assert_eq!(bare_greedy(&instance, 10_000_000, None, 1), [6, 0]);
     assert_eq!(picked(&select(&instance, &within(10_000_000))), [0, 1, 2, 3, 4, 5]);
 }
 
@@ -342,10 +348,9 @@ proptest! {
         prop_assert_eq!(selection.utility, utility_of(&instance, picked(&selection)));
         prop_assert!(selection.utility <= selection.upper_bound);
         prop_assert!(selection.utility <= UTILITY_ONE);
-        let mut bare = greedy::Walk::new(&instance, budget_us, 1);
-        let pool = bare.score_all(options.candidates);
-        greedy::plain(&mut bare, pool, (selection.reachable >> NEGLIGIBLE_SHIFT).max(1));
-        prop_assert!(selection.utility >= utility_of(&instance, bare.picks().iter().copied()));
+        let negligible = (selection.reachable >> NEGLIGIBLE_SHIFT).max(1);
+        let bare = bare_greedy(&instance, budget_us, options.candidates, negligible);
+        prop_assert!(selection.utility >= utility_of(&instance, bare));
         if options.candidates.is_none() {
             let all = 0..u32::try_from(instance.len()).unwrap();
             let fitting = all.filter(|&candidate| instance.cost_alone_us(candidate) <= budget_us);
@@ -380,7 +385,7 @@ proptest! {
     ) {
         let bound = |instance: &Instance| {
             let relaxed = bound::Relaxed::new(instance, terms(budget_us, 1), &[]);
-            relaxed.upper_bound(&[], 0, &relaxed.reach())
+            relaxed.upper_bound(&[], 0, &relaxed.reach(), &prospect::Prospects::new(instance, budget_us))
         };
         let richer = with_a_row_more(&instance, which, level);
         prop_assert!(bound(&richer) >= bound(&instance));
@@ -388,13 +393,11 @@ proptest! {
 
     #[test]
     fn no_prefix_has_a_better_completion(instance in instances(30, 0), budget_us in 0..100_000u64) {
-        let mut bare = greedy::Walk::new(&instance, budget_us, 1);
-        let pool = bare.score_all(None);
-        greedy::plain(&mut bare, pool, 1);
+        let bare = bare_greedy(&instance, budget_us, None, 1);
         let all: Vec<u32> = (0..u32::try_from(instance.len()).unwrap()).collect();
         let found = select(&instance, &within(budget_us)).utility;
-        for prefix in 0..=bare.picks().len() {
-            let picks = &bare.picks()[..prefix];
+        for prefix in 0..=bare.len() {
+            let picks = &bare[..prefix];
             for &one in all.iter().filter(|one| !picks.contains(one)) {
                 let completed = || picks.iter().copied().chain([one]);
                 if cost_of(&instance, completed()) > u128::from(budget_us) {

@@ -22,8 +22,6 @@ pub(super) struct Tier {
     /// The runs of the queue, then an empty one at its end.
     runs: Vec<Run>,
     heap: BinaryHeap<Front>,
-    /// How many candidates it was made of; further ones in the queue are members of opened groups once more.
-    made_of: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -45,11 +43,10 @@ struct Front {
 }
 
 impl Tier {
-    /// A heap of `entries`, whose gains are fresh or were computed with nothing picked.
+    /// A heap of `entries`, whose gains are fresh.
     pub(super) fn new(walk: &Walk<'_>, entries: Vec<Entry>) -> Self {
-        let made_of = entries.len();
-        let (queue, runs) = (Vec::with_capacity(made_of), Vec::with_capacity(made_of + 1));
-        let mut tier = Self { queue, runs, heap: BinaryHeap::new(), made_of };
+        let (queue, runs) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len() + 1));
+        let mut tier = Self { queue, runs, heap: BinaryHeap::new() };
         tier.push(walk, entries);
         tier
     }
@@ -63,12 +60,12 @@ impl Tier {
         self.heap.append(&mut heralds.map(front).collect());
     }
 
-    /// Picks until nothing is left or the best falls behind the cut.
-    pub(super) fn pick(&mut self, walk: &mut Walk<'_>, cut: Option<&Entry>, negligible: u64) {
+    /// Picks until nothing is left or the best falls behind the cut, a step; whether it did.
+    pub(super) fn pick(&mut self, walk: &mut Walk<'_>, cut: u16, negligible: u64) -> bool {
         while let Some(&best) = self.heap.peek() {
             let Front { mut entry, herald, .. } = best;
-            if cut.is_some_and(|cut| entry < *cut) {
-                return;
+            if entry.step() < cut {
+                return true;
             }
             if !walk.is_offered(entry.candidate) || walk.price_us(entry.candidate) != entry.price_us {
                 // Its group was opened, and its run is in the heap anew.
@@ -91,6 +88,7 @@ impl Tier {
                 self.take(walk, best);
             }
         }
+        false
     }
 
     /// Picks the best of the heap.
@@ -123,12 +121,6 @@ impl Tier {
             let entry = front.entry.succeeded_by(&self.queue[next.start]);
             self.heap.push(Front { entry, place: next.start, run: front.run + 1, herald: true });
         }
-    }
-
-    /// Adds all that it was made of to `behind`, whether picked or not.
-    pub(super) fn leave_to(mut self, behind: &mut Vec<Entry>) {
-        self.queue.truncate(self.made_of);
-        behind.append(&mut self.queue);
     }
 }
 

@@ -40,7 +40,7 @@ fn starts<'a>(problem: &Problem<'a>) -> Vec<Walk<'a>> {
 /// What opening a group counts for: its set-up, and its opening price where there is another one.
 pub(super) fn openings(problem: &Problem<'_>) -> Vec<Option<Vec<u64>>> {
     let mut openings = vec![None];
-    openings.extend(opening::prices_us(&problem.start, &problem.pool).map(Some));
+    openings.extend(opening::prices_us(problem).map(Some));
     openings
 }
 
@@ -48,7 +48,7 @@ pub(super) fn openings(problem: &Problem<'_>) -> Vec<Option<Vec<u64>>> {
 fn greedy_max<'a>(problem: &Problem<'a>, mut walk: Walk<'a>, evaluation: Evaluation) -> Walk<'a> {
     let start = walk.clone();
     go_on(problem, &mut walk, evaluation);
-    if let Some(completion) = completion::best(&mut walk, &start, &problem.pool) {
+    if let Some(completion) = completion::best(&mut walk, &start, problem) {
         walk.restart(completion.prefix);
         walk.take(completion.candidate);
         // What it leaves of the budget is spent as before.
@@ -78,6 +78,5 @@ fn spread<'a>(problem: &Problem<'a>, mut walk: Walk<'a>, workers: usize, evaluat
 
 /// Picks from what is left of the pool.
 fn go_on(problem: &Problem<'_>, walk: &mut Walk<'_>, evaluation: Evaluation) {
-    let rest = walk.without_picks(&problem.pool);
-    evaluation(walk, rest, problem.negligible);
+    evaluation(walk, &problem.pool(), problem.negligible);
 }

@@ -5,7 +5,8 @@ use super::*;
 /// The candidates that fit alone and add something, in the order of deciding.
 fn decided(instance: &Instance, budget_us: u64) -> Vec<u32> {
     let mut walk = greedy::Walk::new(instance, budget_us, 1);
-    let mut pool = walk.score_all(None);
+    let prospects = prospect::Prospects::new(instance, budget_us);
+    let mut pool = prospect::Pool::new(&prospects, None).entries(&mut walk);
     pool.sort_by(|a, b| b.cmp(a));
     pool.chunk_by_mut(|a, b| (a.gain, a.price_us) == (b.gain, b.price_us)).for_each(|equal| {
         equal.sort_by_key(|entry| {

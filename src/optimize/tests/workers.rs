@@ -102,9 +102,6 @@ proptest! {
 
     #[test]
     fn one_worker_is_the_knapsack(instance in instances(30, 0), budget_us in 0..100_000u64) {
-        let mut bare = greedy::Walk::new(&instance, budget_us, 1);
-        let pool = bare.score_all(None);
-        greedy::lazy(&mut bare, pool, 1);
-        prop_assert_eq!(bare.picks(), reference::cost_benefit_greedy(&instance, budget_us));
+        prop_assert_eq!(bare_greedy(&instance, budget_us, None, 1), reference::cost_benefit_greedy(&instance, budget_us));
     }
 }

@@ -1,0 +1,213 @@
+//! What each candidate may gain per cost at most, in two bytes: most are never looked at again.
+//!
+//! The *step* of a candidate is a logarithm of its gain per floored cost with nothing picked, set-ups aside: 32 steps to
+//! double. Gains never grow and set-ups only add to a price, so that a candidate behind some step stays behind it. A hub has
+//! a million candidates and a budget buys a thousand: greedy scores what is before a step ([`super::greedy::lazy`]), and the
+//! bound weighs what is before another.
+//!
+//! Invariant: of two ratios whose steps differ by at least [`APART`], that of the greater step is the greater, exactly.
+
+use super::greedy::{Entry, Walk, floored, split_off_best};
+use super::instance::Instance;
+use super::level::{CHANCE_ONE, Level, SIGNAL_ONE};
+use super::objective::Residuals;
+
+/// Steps in an octave.
+pub(super) const PER_OCTAVE: u16 = 32;
+
+/// The step of the ratio 1, above all logarithms.
+const ONE: u16 = 64 * PER_OCTAVE;
+
+/// How far apart steps have to be to tell ratios apart.
+pub(super) const APART: u16 = 4;
+
+/// The step of a candidate that gains something, at least.
+pub(super) const LEAST_STEP: u16 = 1;
+
+/// The step of a gain per price. Both are at least 1.
+pub(super) fn step_of(gain: u64, price_us: u64) -> u16 {
+    ONE + logarithm(gain) - logarithm(price_us)
+}
+
+/// 32 log2(x) rounded down, within 1.75 of exact for x of at least 1; never falls as x rises.
+///
+/// The mantissa m stands for log2(1 + m) as m + .344 m (1 - m), which is within .008.
+#[inline]
+pub(super) fn logarithm(x: u64) -> u16 {
+    let exponent = x.ilog2();
+    let mantissa = (if exponent >= 8 { x >> (exponent - 8) } else { x << (8 - exponent) }) & 0xff;
+    let curved = mantissa + ((88 * mantissa * (256 - mantissa)) >> 16);
+    let steps = u64::from(exponent) * u64::from(PER_OCTAVE) + (curved >> 3);
+    u16::try_from(steps).unwrap_or(ONE)
+}
+
+/// The steps of all candidates.
+pub(super) struct Prospects {
+    /// 0 for what costs more than the budget alone, or gains nothing.
+    steps: Vec<u16>,
+    /// How many candidates have at least each step.
+    at_least: Vec<u32>,
+    /// What they cost together in microseconds, or the most that a `u64` holds.
+    cost_us_at_least: Vec<u64>,
+    /// The strongest signal of any candidate.
+    strongest: Level,
+}
+
+impl Prospects {
+    /// Those of the candidates that fit `budget_us` alone. O(rows of the profiles + candidates).
+    pub(super) fn new(instance: &Instance, budget_us: u64) -> Self {
+        let untouched = Residuals::untouched(instance);
+        let profiles = (0u32..).take(instance.profile_count());
+        let logarithms: Vec<u16> = profiles
+            .map(|profile| untouched.gain_of_profile(instance, profile))
+            .map(|gain| if gain > 0 { logarithm(gain) + 1 } else { 0 })
+            .collect();
+        let mut at_least = vec![0; usize::from(2 * ONE) + 1];
+        let mut cost_us_at_least = vec![0u64; at_least.len()];
+        let mut step = |(candidate, &cost_us): (u32, &u64)| {
+            let logarithm_above = logarithms[instance.profile_of(candidate) as usize];
+            if logarithm_above == 0 || instance.cost_alone_us(candidate) > budget_us {
+                return 0;
+            }
+            let step = ONE + (logarithm_above - 1) - logarithm(floored(cost_us));
+            at_least[usize::from(step)] += 1;
+            let sum_us = &mut cost_us_at_least[usize::from(step)];
+            *sum_us = sum_us.saturating_add(cost_us);
+            step
+        };
+        let steps = (0u32..).zip(instance.costs_us()).map(&mut step).collect();
+        for step in (1..at_least.len()).rev() {
+            at_least[step - 1] += at_least[step];
+            cost_us_at_least[step - 1] = cost_us_at_least[step - 1].saturating_add(cost_us_at_least[step]);
+        }
+        let strongest = instance.rows().iter().map(|row| row.level()).max().unwrap_or_default();
+        Self { steps, at_least, cost_us_at_least, strongest }
+    }
+
+    /// The candidates of at least a step, which is at least [`LEAST_STEP`]; ascending.
+    pub(super) fn from(&self, step: u16) -> impl Iterator<Item = u32> {
+        (0u32..).zip(&self.steps).filter(move |&(_, &own)| own >= step).map(|(candidate, _)| candidate)
+    }
+
+    /// The greatest step that at least `len` candidates have, or [`LEAST_STEP`].
+    pub(super) fn step_of_best(&self, len: usize) -> u16 {
+        let within = self.at_least.partition_point(|&held| held as usize >= len);
+        u16::try_from(within.saturating_sub(1)).unwrap_or(u16::MAX).max(LEAST_STEP)
+    }
+
+    /// Calls `visit` with every candidate that has a prospect, and its step; ascending.
+    pub(super) fn each(&self, mut visit: impl FnMut(u32, i32)) {
+        let all = (0u32..).zip(&self.steps).filter(|&(_, &step)| step >= LEAST_STEP);
+        all.for_each(|(candidate, &step)| visit(candidate, step.into()));
+    }
+
+    /// The greatest step whose candidates cost at least `cost_us` together, or [`LEAST_STEP`].
+    pub(super) fn step_of_cost(&self, cost_us: u128) -> i32 {
+        let within = self.cost_us_at_least.partition_point(|&sum_us| u128::from(sum_us) >= cost_us);
+        i32::try_from(within.saturating_sub(1)).unwrap_or(i32::MAX).max(LEAST_STEP.into())
+    }
+
+    /// By how many steps a ratio to this cost exceeds that to the floored cost.
+    pub(super) fn below_floor(&self, cost_us: u64) -> i32 {
+        i32::from(logarithm(floored(cost_us))) - i32::from(logarithm(cost_us.max(1)))
+    }
+
+    /// By how many steps a slope exceeds a gain at most, in one unit: as the strongest signal exceeds its chance.
+    pub(super) fn slope_over_gain(&self) -> i32 {
+        let chance = u64::from(self.strongest.detection()).max(1);
+        let signal = u64::from(self.strongest.signal_above()) * (CHANCE_ONE / SIGNAL_ONE);
+        i32::from(logarithm(signal.max(chance))) - i32::from(logarithm(chance)) + i32::from(APART)
+    }
+
+    /// The logarithm of what a candidate gains at most.
+    pub(super) fn logarithm_of_gain(&self, candidate: u32, cost_us: u64) -> u16 {
+        (self.steps[candidate as usize] + logarithm(floored(cost_us))).saturating_sub(ONE)
+    }
+}
+
+/// What may be picked: all that have a prospect, or some of them.
+pub(super) struct Pool<'a> {
+    pub(super) prospects: &'a Prospects,
+    /// Ascending, where not all are meant.
+    members: Option<&'a [u32]>,
+}
+
+impl<'a> Pool<'a> {
+    pub(super) fn new(prospects: &'a Prospects, members: Option<&'a [u32]>) -> Self {
+        Self { prospects, members }
+    }
+
+    /// All of it, ascending.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = u32> {
+        self.from(LEAST_STEP)
+    }
+
+    /// What is of at least a step, ascending.
+    pub(super) fn from(&self, step: u16) -> impl Iterator<Item = u32> {
+        let of_all = self.members.is_none().then(|| self.prospects.from(step));
+        let of_members = self.members.unwrap_or_default().iter().copied();
+        let of_members = of_members.filter(move |&candidate| self.prospects.steps[candidate as usize] >= step);
+        of_all.into_iter().flatten().chain(of_members)
+    }
+
+    /// All that fits and is not picked, with its gain and price after the picks of `walk`, ascending.
+    pub(super) fn entries(&self, walk: &mut Walk<'_>) -> Vec<Entry> {
+        let mut picked = walk.picks().to_vec();
+        picked.sort_unstable();
+        let left = self.candidates().filter(|candidate| picked.binary_search(candidate).is_err());
+        left.filter_map(|candidate| walk.entry(candidate)).collect()
+    }
+}
+
+/// The best `len` candidates by gain per cost with nothing picked, ascending.
+pub(super) fn best(prospects: &Prospects, bare: &mut Walk<'_>, len: usize) -> Vec<u32> {
+    let from = prospects.step_of_best(len).saturating_sub(APART).max(LEAST_STEP);
+    let mut pool: Vec<Entry> = prospects.from(from).filter_map(|candidate| bare.entry(candidate)).collect();
+    split_off_best(&mut pool, len);
+    let mut best: Vec<u32> = pool.into_iter().map(|entry| entry.candidate).collect();
+    best.sort_unstable();
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn steps_that_are_apart_tell_ratios_apart(
+            a in (1..=1u64 << 63, 1..=u64::MAX), b in (1..=1u64 << 63, 1..=u64::MAX), shifts in [0u32..63, 0u32..63]
+        ) {
+            let small = |(gain, price): (u64, u64), shift: u32| ((gain >> shift).max(1), (price >> (shift / 2)).max(1));
+            let (a, b) = (small(a, shifts[0]), small(b, shifts[1]));
+            let ratios = (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1)));
+            if step_of(a.0, a.1) >= step_of(b.0, b.1) + APART {
+                prop_assert!(ratios.is_gt(), "{a:?} {b:?}");
+            }
+        }
+
+        #[test]
+        fn near_ratios_have_near_steps(gain in 1u64 << 20..1 << 62, price in 1_000u64..1 << 40) {
+            prop_assert!(step_of(gain, price).abs_diff(step_of(gain + (gain >> 6), price)) <= APART);
+        }
+
+        #[test]
+        fn a_logarithm_never_falls(x in 1..u64::MAX, shift in 0u32..63) {
+            let x = (x >> shift).max(1);
+            prop_assert!(logarithm(x) <= logarithm(x + 1));
+            let exact = libm::log2(x as f64) * f64::from(PER_OCTAVE);
+            prop_assert!((f64::from(logarithm(x)) - exact).abs() < 1.75, "{x}");
+        }
+    }
+
+    #[test]
+    fn signals_exceed_their_chances_by_no_more_than_the_strongest_does() {
+        let over = |level: Level| f64::from(level.signal_above()) / f64::from(level.detection());
+        for level in 2..=u8::MAX {
+            // A step is two percent; the rounded-up signal of the weakest is well within it.
+            assert!(over(Level(level - 1)) < over(Level(level)) * 1.02, "{level}");
+        }
+    }
+}
