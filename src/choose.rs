@@ -199,7 +199,7 @@ pub fn choose_among<D: AsRef<[u8]>>(
     current_id: &mut CurrentId<'_>,
 ) -> Result<Choice, ChoiceError> {
     // Nearness alone does not stand in for evidence: an unknown change, or none, stays what it is.
-    let mut nearest = match terms.options.fill && candidates.instance.cheapest_useful_cost_us().is_some() {
+    let mut nearest = match terms.options.fill && candidates.instance.has_useful() {
         true => candidate::nearest(index, change, relevance)?,
         false => Vec::new(),
     };

@@ -109,7 +109,7 @@ impl Status {
     /// The status of a selection of so many tests, of these candidates for a change that was read from `diff`. What failed
     /// before is selected where nothing changed, and does not stand in for knowing a change.
     pub fn of(diff: &Diff<'_>, change: &Change, candidates: &Instance, selected: usize) -> Self {
-        let is_known = candidates.cheapest_useful_cost_us().is_some();
+        let is_known = candidates.has_useful();
         if !change.is_empty() && !is_known {
             Self::UnknownChange
         } else if selected > 0 {

@@ -174,7 +174,7 @@ impl Relevance {
 
     /// What they say of tests that are asked about in ascending order.
     pub(crate) fn ascending(&self) -> Ascending<'_> {
-        Ascending { relevance: self, scores: 0, names: 0, mirrors: 0 }
+        Ascending { relevance: self, scores: 0, names: 0, mirrors: 0, next: TestId(0) }
     }
 
     /// Of the tests that have a word in common with the change the `most` with the most, ascending; of equals the first.
@@ -214,15 +214,23 @@ pub(crate) struct Ascending<'a> {
     scores: usize,
     names: usize,
     mirrors: usize,
+    /// Of no test below this one, from the last that was asked about on, is anything said.
+    next: TestId,
 }
 
 impl Ascending<'_> {
     /// What words and names say of a test, if anything.
     #[inline]
     pub(crate) fn evidence(&mut self, test: TestId) -> Option<Evidence> {
+        if test < self.next { None } else { self.look_up(test) }
+    }
+
+    fn look_up(&mut self, test: TestId) -> Option<Evidence> {
         let Relevance { scores, names, mirrors, .. } = self.relevance;
         let score = scores.get_from(&mut self.scores, test);
         let (name, mirror) = (names.get_from(&mut self.names, test), mirrors.get_from(&mut self.mirrors, test));
+        let heads = [scores.tests.get(self.scores), names.tests.get(self.names), mirrors.tests.get(self.mirrors)];
+        self.next = heads.into_iter().flatten().copied().min().unwrap_or(TestId(u32::MAX));
         let speaks = score.is_some() || name.is_some() || mirror.is_some();
         speaks.then(|| self.relevance.evidence_of(score, name, mirror))
     }

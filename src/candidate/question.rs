@@ -76,6 +76,8 @@ pub(super) struct Question<'a> {
     pub(super) readers: Vec<Reader<'a>>,
     pub(super) lists: Vec<List>,
     pub(super) regions: Vec<Asked>,
+    /// How many postings the lists have together.
+    pub(super) postings: usize,
 }
 
 /// The most postings that are gathered: thirty times what the hub of a suite of a million tests has, and a few bytes of a
@@ -143,19 +145,21 @@ impl<'a> Question<'a> {
         }
         let ways = ways(views, change)?;
         ways.keys().for_each(|&(file, block)| _ = asking.parts.entry(Place::Block(file, block)).or_default());
-        let mut question = Self { readers: Vec::new(), lists: Vec::new(), regions: asking.regions };
-        let mut postings = 0usize;
+        let mut question = Self { readers: Vec::new(), lists: Vec::new(), regions: asking.regions, postings: 0 };
         for (place, parts) in asking.parts {
             let way = match place {
                 Place::Block(file, block) => ways.get(&(file, block)).copied().unwrap_or_default(),
                 _ => 0.0,
             };
             let list = open(views, place)?;
-            postings += list.count() as usize;
+            question.postings += match place {
+                Place::Given(at) => asking.given[at].len(),
+                _ => list.count() as usize,
+            };
             question.readers.push(reader(place, list, &mut asking.given)?);
             question.lists.push(List { has_levels: matches!(place, Place::Feature(_)), parts, way });
         }
-        if postings > POSTINGS_MOST {
+        if question.postings > POSTINGS_MOST {
             return Err(CandidateError::TooManySignals { limit: POSTINGS_MOST });
         }
         let found = question.lists.len().max(question.regions.len());

@@ -7,6 +7,7 @@
 
 use super::profile::{Profiles, position};
 use super::question::List;
+use super::weigh::logarithm;
 use crate::model::Entry;
 
 /// What its way says of a candidate.
@@ -14,9 +15,12 @@ use crate::model::Entry;
 pub(super) struct Trace {
     /// The mean rarity of its lines, in nats; 0 where it runs none.
     pub(super) rarity: f64,
-    /// The candidates that run the same lines, itself included; 0 where it runs none.
-    pub(super) fellows: u32,
+    /// The logarithm of how many candidates run the same lines, itself included; 0 where it runs none.
+    pub(super) fellows: f64,
 }
+
+/// Numbers of fellows whose logarithms are computed once.
+const FEW: u32 = 64;
 
 /// The traces of all profiles, in their order, of which each has so many candidates. O(entries).
 pub(super) fn traces(lists: &[List], profiles: &mut Profiles, counts: &mut Vec<u32>) -> Vec<Trace> {
@@ -32,6 +36,9 @@ pub(super) fn traces(lists: &[List], profiles: &mut Profiles, counts: &mut Vec<u
     }
     let candidates: u64 = counts.iter().map(|&count| u64::from(count)).sum();
     let rarities: Vec<f64> = runners.iter().map(|&n| libm::log(candidates as f64 / n.max(1) as f64)).collect();
+    // Most ways are of few.
+    let few: Vec<f64> = (0..FEW).map(logarithm).collect();
+    let logarithm = |count: u32| few.get(count as usize).copied().unwrap_or_else(|| logarithm(count));
     let trace = |&way: &u32| {
         let (mut run, mut rarity) = (0.0, 0.0);
         for entry in profiles.entries(way as usize) {
@@ -39,7 +46,7 @@ pub(super) fn traces(lists: &[List], profiles: &mut Profiles, counts: &mut Vec<u
             rarity += lines[entry.list()] * rarities[entry.list()];
         }
         match run > 0.0 {
-            true => Trace { rarity: rarity / run, fellows: fellows[way as usize] },
+            true => Trace { rarity: rarity / run, fellows: logarithm(fellows[way as usize]) },
             false => Trace::default(),
         }
     };

@@ -3,14 +3,13 @@
 //! Tests of one profile differ by their words, their names, their families and their failures alone. So what follows from
 //! the lists is computed for a profile, and only tests that anything else speaks for have a *row* of signals of their own.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::profile::{Profiles, position};
 use super::question::{Question, Standing};
 use super::trace::{Trace, traces};
 use crate::id::TestId;
-use crate::model::{Index, ModelError, each_test};
+use crate::model::{Entry, Index, ModelError, each_test};
 use crate::optimize::{Level, NO_FAMILY, Row};
 use crate::relevance::Relevance;
 use crate::signal::{self, Calibration, Evidence, ShareLevels};
@@ -49,13 +48,18 @@ impl Crowd {
     /// Gathers the tests that are on a list of a region. O(postings).
     pub(super) fn gather<D: AsRef<[u8]>>(question: &mut Question<'_>, index: &Index<D>) -> Result<Self, ModelError> {
         let is_asked: Vec<bool> = question.lists.iter().map(|list| !list.parts.is_empty()).collect();
-        let (mut tests, mut profile_of, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-        let mut profiles = Profiles::new();
+        let all_are_asked = is_asked.iter().all(|&asked| asked);
+        // No more than either: what is not touched of it costs nothing.
+        let most = question.postings.min(index.root().tests as usize);
+        let (mut tests, mut profile_of) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let (mut profiles, mut counts) = (Profiles::new(), Vec::new());
         each_test(&mut question.readers, |test, entries| {
-            if entries.iter().any(|entry| is_asked[entry.list()]) {
+            if all_are_asked || entries.iter().any(|entry| is_asked[entry.list()]) {
                 let profile = profiles.number(entries);
-                counts.resize(profiles.len(), 0);
-                counts[profile] += 1;
+                match counts.get_mut(profile) {
+                    Some(count) => *count += 1,
+                    None => counts.push(1),
+                }
                 tests.push(test);
                 profile_of.push(position(profile));
             }
@@ -71,37 +75,27 @@ impl Crowd {
 
     /// How many candidates are of the family of each; empty where none has one.
     pub(super) fn variants(&self) -> Vec<u32> {
-        let mut sorted: Vec<u32> = self.families.iter().copied().filter(|&family| family != NO_FAMILY).collect();
-        if sorted.is_empty() {
-            return Vec::new();
+        // Members mostly stand side by side: a run of them is looked up once.
+        let mut sizes: HashMap<u32, u32> = HashMap::new();
+        let runs = || self.families.chunk_by(|a, b| a == b);
+        for run in runs().filter(|run| run[0] != NO_FAMILY) {
+            *sizes.entry(run[0]).or_default() += position(run.len());
         }
-        sorted.sort_unstable();
-        let runs: Vec<&[u32]> = sorted.chunk_by(|a, b| a == b).collect();
-        // Families are numbered by their first tests: the next one is mostly that of the candidate before, or after it.
-        let mut at = 0;
-        let variants = |&family: &u32| {
-            if family == NO_FAMILY {
-                return 1;
-            }
-            if runs.get(at).is_none_or(|run| run[0] != family) {
-                at = match runs.get(at + 1) {
-                    Some(next) if next[0] == family => at + 1,
-                    _ => runs.partition_point(|run| run[0] < family),
-                };
-            }
-            position(runs[at].len())
-        };
-        self.families.iter().map(variants).collect()
+        let mut variants = Vec::with_capacity(self.families.len());
+        for run in runs() {
+            variants.resize(variants.len() + run.len(), sizes.get(&run[0]).copied().unwrap_or(1));
+        }
+        variants
     }
 
-    /// Calls `visit` with each candidate that more than its profile speaks for, ascending: its position, what is known of it, and
-    /// by how much its failures raise its factor.
+    /// Calls `visit` with each candidate that more than its profile speaks for, ascending: its position, how many its family has, what
+    /// is known of it, and by how much its failures raise its factor.
     fn each_distinct<D: AsRef<[u8]>>(
         &self,
         index: &Index<D>,
         relevance: &Relevance,
         traces: &[Trace],
-        mut visit: impl FnMut(u32, &Evidence, f64),
+        mut visit: impl FnMut(u32, u32, &Evidence, f64),
     ) -> Result<(), ModelError> {
         let variants = self.variants();
         let mut failures = index.failures()?.into_iter().peekable();
@@ -114,7 +108,12 @@ impl Crowd {
             if history.is_some() || variants > 1 || words.is_some() {
                 let trace = traces[self.profile_of[candidate as usize] as usize];
                 let evidence = evidence_of(trace, variants, words.unwrap_or_default());
-                visit(candidate, &evidence, history.map_or(1.0, |(_, history)| signal::factor_of_history(history)));
+                visit(
+                    candidate,
+                    variants,
+                    &evidence,
+                    history.map_or(1.0, |(_, history)| signal::factor_of_history(history)),
+                );
             }
         }
         Ok(())
@@ -123,19 +122,35 @@ impl Crowd {
 
 /// What is known of a test of `variants`, from its way and its words.
 pub(super) fn evidence_of(trace: Trace, variants: u32, words: Evidence) -> Evidence {
-    let logarithm = |count: u32| libm::log(f64::from(count.max(1)));
-    Evidence { rarity: trace.rarity, fellows: logarithm(trace.fellows), variants: logarithm(variants), ..words }
+    Evidence { rarity: trace.rarity, fellows: trace.fellows, variants: logarithm(variants), ..words }
+}
+
+/// The logarithm of a number of tests, 0 for none.
+pub(super) fn logarithm(count: u32) -> f64 {
+    if count > 1 { libm::log(f64::from(count)) } else { 0.0 }
 }
 
 impl Worths {
     /// Reads the entries of the profiles as what they say of regions. O(entries).
     pub(super) fn of(question: &Question<'_>, profiles: &Profiles) -> Self {
         let has_parts_of_regions = question.regions.iter().any(|region| region.lines != 1.0);
-        let mut worths = Self { starts: vec![0], rows: Vec::new(), shares: Vec::new() };
+        let mut worths = Self { starts: Vec::with_capacity(profiles.len() + 1), rows: Vec::new(), shares: Vec::new() };
+        worths.starts.push(0);
+        // Mostly each list is a region of its own, and nothing is declared.
+        let regions: Vec<u32> = question.lists.iter().map(|list| list.parts.first().map_or(0, |part| part.0)).collect();
+        let is_plain = !has_parts_of_regions
+            && question.lists.iter().all(|list| list.parts.len() == 1)
+            && question.regions.iter().all(|asked| asked.standing != Standing::Declared);
         let mut parts: Vec<(u32, f64, u8)> = Vec::new();
         for profile in 0..profiles.len() {
             parts.clear();
-            for entry in profiles.entries(profile) {
+            let entries = profiles.entries(profile);
+            if is_plain && entries.is_sorted_by(|a, b| regions[a.list()] < regions[b.list()]) {
+                worths.rows.extend(entries.iter().map(|entry| Row::new(regions[entry.list()], Level::NONE)));
+                worths.starts.push(position(worths.rows.len()));
+                continue;
+            }
+            for entry in entries {
                 let list = &question.lists[entry.list()];
                 let level = if list.has_levels { entry.byte() } else { signal::IS_THE_CHANGE.0 };
                 parts.extend(list.parts.iter().map(|&(region, lines)| (region, lines, level)));
@@ -172,6 +187,8 @@ struct Weighing<'a> {
     question: &'a Question<'a>,
     worths: &'a Worths,
     calibration: Calibration,
+    /// Whether of any region nothing recorded tells the tests apart.
+    has_alone: bool,
     /// Of each row, its profile, how many candidates have it, and how much rather they fail than others.
     kinds: Vec<Kind>,
 }
@@ -195,7 +212,9 @@ pub(super) fn weigh<D: AsRef<[u8]>>(
     let traces = crowd.traces(question);
     let worths = Worths::of(question, &crowd.profiles);
     let mut of = crowd.profile_of.clone();
-    let mut weighing = Weighing { question, worths: &worths, calibration: index.root().calibration, kinds: Vec::new() };
+    let has_alone = question.regions.iter().any(|asked| asked.standing == Standing::Alone);
+    let calibration = index.root().calibration;
+    let mut weighing = Weighing { question, worths: &worths, calibration, has_alone, kinds: Vec::new() };
     weighing.add_profiles(&traces, &crowd.counts);
     weighing.tell_apart(&mut of, |visit| crowd.each_distinct(index, relevance, &traces, visit))?;
     let totals = weighing.totals();
@@ -207,7 +226,7 @@ pub(super) fn weigh<D: AsRef<[u8]>>(
 impl Weighing<'_> {
     fn kind(&self, profile: u32, evidence: &Evidence) -> Kind {
         let is_alone = |row: Row| self.question.regions[row.region() as usize].standing == Standing::Alone;
-        let has_alone = self.worths.of_profile(profile).any(|(row, _)| is_alone(row));
+        let has_alone = self.has_alone && self.worths.of_profile(profile).any(|(row, _)| is_alone(row));
         let recorded = self.calibration.factor(evidence);
         let alone = if has_alone { self.calibration.factor_alone(evidence) } else { 0.0 };
         Kind { profile, count: 1, recorded, alone }
@@ -224,17 +243,25 @@ impl Weighing<'_> {
     fn tell_apart(
         &mut self,
         of: &mut [u32],
-        each_distinct: impl FnOnce(&mut dyn FnMut(u32, &Evidence, f64)) -> Result<(), ModelError>,
+        each_distinct: impl FnOnce(&mut dyn FnMut(u32, u32, &Evidence, f64)) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
         // Of variants of one profile mostly nothing else is known: one row for as many of them as there are.
-        let mut known: HashMap<(u32, u64), u32> = HashMap::new();
-        each_distinct(&mut |candidate, evidence, history| {
+        let mut known = Profiles::new();
+        let mut rows_of_known: Vec<u32> = Vec::new();
+        each_distinct(&mut |candidate, variants, evidence, history| {
             let row = &mut of[candidate as usize];
             let profile = *row;
             self.kinds[profile as usize].count -= 1;
             let next = position(self.kinds.len());
             let is_plain = history == 1.0 && evidence.words == 0.0 && evidence.name == 0.0 && evidence.mirror == 0.0;
-            *row = if is_plain { *known.entry((profile, evidence.variants.to_bits())).or_insert(next) } else { next };
+            *row = next;
+            if is_plain {
+                let number = known.number(&[Entry::from_bits(profile), Entry::from_bits(variants)]);
+                match rows_of_known.get(number) {
+                    Some(&known) => *row = known,
+                    None => rows_of_known.push(next),
+                }
+            }
             if *row == next {
                 let kind = self.kind(profile, evidence);
                 self.kinds.push(Kind { recorded: kind.recorded * history, alone: kind.alone * history, ..kind });
@@ -314,19 +341,19 @@ fn reaches(
             sums[row.region() as usize] += f64::from(count) * signal(row.level());
         }
     }
-    members.sort_unstable();
-    let mut of_family: Vec<(u32, Reverse<Level>)> = Vec::new();
+    members.sort_unstable_by_key(|&(family, _)| family);
+    // By region, and of a region from the weakest to the strongest.
+    let mut of_family: Vec<Row> = Vec::new();
     for family in members.chunk_by(|a, b| a.0 == b.0) {
         of_family.clear();
         for &(_, kind) in family {
             let shared = rows_of(kind).iter().filter(is_shared);
-            of_family.extend(shared.map(|row| (row.region(), Reverse(row.level()))));
+            of_family.extend(shared);
         }
         of_family.sort_unstable();
-        for of_region in of_family.chunk_by(|a, b| a.0 == b.0) {
-            let ranked =
-                of_region.iter().rev().fold(0.0, |further, (_, Reverse(level))| signal(*level) + further / 2.0);
-            sums[of_region[0].0 as usize] += ranked;
+        for of_region in of_family.chunk_by(|a, b| a.region() == b.region()) {
+            let ranked = of_region.iter().fold(0.0, |further, row| signal(row.level()) + further / 2.0);
+            sums[of_region[0].region() as usize] += ranked;
         }
     }
     sums.into_iter().map(|sum| -libm::expm1(-sum)).collect()

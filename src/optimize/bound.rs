@@ -110,7 +110,7 @@ impl<'a> Relaxed<'a> {
         let instance = self.instance;
         let mut signals = vec![0u64; instance.weights().len()];
         let mut weakest = vec![u32::MAX; signals.len()];
-        let (fitting, others): (Crowd, Crowd) = self.crowds();
+        let (fitting, others) = self.crowds();
         for (profile, count) in fitting.of_profiles() {
             for row in instance.rows_of_profile(profile) {
                 let detection = row.level().detection();
@@ -122,20 +122,18 @@ impl<'a> Relaxed<'a> {
         }
         let losses = signals.iter().zip(&weakest).map(|(&n, &d)| n.min(CHANCE_ONE.div_ceil(u64::from(d))));
         let slack = instance.weights().iter().zip(losses).map(|(&weight, loss)| u64::from(weight) * loss).sum();
-        let mut residuals = Residuals::untouched(instance);
-        fitting.run(instance, &mut residuals);
-        let reached = residuals.utility(instance);
-        others.run(instance, &mut residuals);
-        Reach { all: residuals.utility(instance), fitting: reached, slack }
+        let fitting_utility = fitting.utility(instance);
+        let all = if others.is_empty() { fitting_utility } else { fitting.and(others).utility(instance) };
+        Reach { all, fitting: fitting_utility, slack }
     }
 
     /// The candidates that fit, and the others.
     fn crowds(&self) -> (Crowd, Crowd) {
-        let mut crowds = [Crowd::new(self.instance), Crowd::new(self.instance)];
-        for candidate in (0u32..).take(self.instance.len()) {
-            crowds[usize::from(!self.fits(candidate))].add(self.instance, candidate);
+        let (mut fitting, mut others) = (Crowd::new(self.instance), Crowd::new(self.instance));
+        for candidate in 0..self.candidates() {
+            let crowd = if self.fits(candidate) { &mut fitting } else { &mut others };
+            crowd.add(self.instance, candidate);
         }
-        let [fitting, others] = crowds;
         (fitting, others)
     }
 
@@ -183,10 +181,9 @@ impl<'a> Relaxed<'a> {
     fn marginal(&self, picks: &[u32], prospects: &Prospects) -> u128 {
         let marginal = MarginalGains::at(self.instance, picks);
         // What a further member of a family gains is rounded by another path.
-        let is_touched = |candidate| marginal.residuals.is_touched(self.instance, candidate);
-        let step_above = |candidate, step| if is_touched(candidate) { i32::MAX } else { step };
-        u128::from(marginal.reached)
-            + self.knapsack(picks, prospects, |candidate| marginal.of(candidate), step_above, 0)
+        let touched = marginal.residuals.touched_candidates(self.instance);
+        let gain_of = |candidate| marginal.of(candidate);
+        u128::from(marginal.reached) + self.knapsack(picks, prospects, gain_of, &touched, (0, 0))
     }
 
     /// The bound by the tangent at all picks.
@@ -194,22 +191,22 @@ impl<'a> Relaxed<'a> {
         let Tangent { reached, displaced, kept, residuals } = self.tangent_at(picks);
         let slope_of = |candidate| residuals.slope(self.instance, candidate);
         let over_gain = prospects.slope_over_gain() - SLOPE_STEPS;
-        let others = self.knapsack(&self.first, prospects, slope_of, |_, step| step + over_gain, SLOPE_STEPS);
+        let others = self.knapsack(&self.first, prospects, slope_of, &[], (over_gain, SLOPE_STEPS));
         u128::from(reached) + SLOPE_UNIT * (kept + others).saturating_sub(displaced)
     }
 
     /// The greatest sum of gains of all candidates but `without` within what is left, if candidates could be cut.
     ///
     /// Only candidates before some step are weighed: whatever they are worth, those behind it are worth less per cost than
-    /// what is cut. Where too few were weighed to know, more are. `step_above` gives a step that a candidate does not exceed by
-    /// its gain per cost, from that of its prospect, and `unit` how many steps the unit of its gain is below that of utility.
+    /// what is cut. Where too few were weighed to know, more are. By its gain per cost a candidate does not exceed the step of its
+    /// prospect by more than `above`, but for those `apart`; `unit` is how many steps the unit of gains is below that of utility.
     fn knapsack(
         &self,
         without: &[u32],
         prospects: &Prospects,
         gain_of: impl Fn(u32) -> u64,
-        step_above: impl Fn(u32, i32) -> i32,
-        unit: i32,
+        apart: &[u32],
+        (above, unit): (i32, i32),
     ) -> u128 {
         let all = || self.items(without, 0..self.candidates(), &gain_of);
         // Set-ups are spread over all that gain anything.
@@ -218,14 +215,9 @@ impl<'a> Relaxed<'a> {
         }
         let mut from = prospects.step_of_cost(self.capacity_us) - unit;
         while from > 0 {
-            let mut before = Vec::new();
-            prospects.each(|candidate, step| {
-                if step_above(candidate, step + prospects.below_floor(self.instance.costs_us()[candidate as usize]))
-                    >= from
-                {
-                    before.push(candidate);
-                }
-            });
+            let before = prospects.before(self.instance, from - above);
+            let apart = apart.iter().filter(|candidate| before.binary_search(candidate).is_err());
+            let before = before.iter().chain(apart).copied();
             let filled = fractional_knapsack(&mut self.items(without, before, &gain_of), self.capacity_us);
             let Some(cut) = filled.cut else {
                 from -= MORE_STEPS;
@@ -318,17 +310,27 @@ impl Crowd {
         (0u32..).zip(self.counts.iter().copied()).filter(|&(_, count)| count > 0)
     }
 
-    /// Picks all of them; residuals are rounded down.
-    fn run(mut self, instance: &Instance, residuals: &mut Residuals) {
-        for &candidate in &self.in_families {
-            self.counts[instance.profile_of(candidate) as usize] -= 1;
-        }
-        for (profile, count) in self.of_profiles() {
+    fn is_empty(&self) -> bool {
+        self.of_profiles().next().is_none()
+    }
+
+    /// These and others.
+    fn and(mut self, others: Self) -> Self {
+        self.counts.iter_mut().zip(others.counts).for_each(|(count, other)| *count += other);
+        self.in_families.extend(others.in_families);
+        self
+    }
+
+    /// A utility that is at least that of all of them.
+    fn utility(&self, instance: &Instance) -> u64 {
+        let mut singles = self.counts.clone();
+        self.in_families.iter().for_each(|&member| singles[instance.profile_of(member) as usize] -= 1);
+        let mut residuals = Residuals::untouched(instance);
+        for (profile, count) in (0u32..).zip(singles) {
             residuals.pick_all_of_profile(instance, profile, count);
         }
-        for &candidate in &self.in_families {
-            residuals.pick_rounded(instance, candidate, Rounding::Down);
-        }
+        residuals.pick_whole_families(instance, self.in_families.clone());
+        residuals.utility(instance)
     }
 }
 

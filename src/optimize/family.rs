@@ -77,6 +77,16 @@ impl Ranking {
     }
 }
 
+/// The greatest growth of one member, in units of 1 / [`GROWTH_ONE`]: what [`detection_above`] takes at once.
+pub(super) const GROWTH_MOST: u64 = 15 * GROWTH_ONE;
+
+/// What members of these levels add up to, the strongest first, in units of 1 / [`GROWTH_ONE`]: less than two of
+/// [`GROWTH_MOST`] and a half.
+pub(super) fn growth_of(levels: impl Iterator<Item = Level>) -> u64 {
+    let ranks = (0..RANKS).zip(levels);
+    ranks.map(|(rank, level)| u64::from(level.signal_above()) << (LAST - rank)).sum()
+}
+
 /// What a signal loses when it is pushed down one rank: half of what it counts, and all of it past the last.
 fn signal_at(level: Level, below: usize, rank: usize) -> u64 {
     let signal = u64::from(level.signal_above());
@@ -179,6 +189,13 @@ mod tests {
             let mut sorted = levels;
             sorted.sort_unstable();
             prop_assert_eq!(ranking(&sorted), before, "the order of picking does not matter");
+        }
+
+        #[test]
+        fn a_family_at_once_is_its_members_one_by_one(mut levels in prop::collection::vec(any::<u8>(), 0..40)) {
+            let one_by_one = whole(&ranking(&levels));
+            levels.sort_unstable_by(|a, b| b.cmp(a));
+            prop_assert_eq!(growth_of(levels.into_iter().map(Level)), one_by_one);
         }
 
         #[test]

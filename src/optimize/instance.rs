@@ -267,14 +267,16 @@ impl Instance {
     /// # Panics
     /// Never: there are fewer profiles than 2^32, for their starts are counted in `u32`.
     #[must_use]
-    pub fn with_others(&self, costs_us: impl IntoIterator<Item = u64>) -> Self {
-        let all: Vec<u32> = (0..).take(self.len()).collect();
-        let mut with = self.of_kept(&all);
-        let no_rows = u32::try_from(with.profile_count()).expect("profiles are no more than candidates, or rows");
-        with.row_starts.push(with.row_starts[no_rows as usize]);
-        with.costs_us.extend(costs_us);
-        with.profile_of.resize(with.costs_us.len(), no_rows);
-        with
+    pub fn with_others(mut self, costs_us: impl IntoIterator<Item = u64>) -> Self {
+        if self.profile_of.is_empty() {
+            self.profile_of.extend((0..).take(self.costs_us.len()));
+        }
+        let no_rows = u32::try_from(self.profile_count()).expect("profiles are counted in u32");
+        self.row_starts.push(self.row_starts[no_rows as usize]);
+        self.costs_us.extend(costs_us);
+        self.profile_of.resize(self.costs_us.len(), no_rows);
+        (self.families, self.family_count, self.groups) = (Vec::new(), 0, Groups::default());
+        self
     }
 
     /// How many profiles there are.
@@ -468,10 +470,21 @@ impl Instance {
         self.rows_of_profile(self.profile_of(candidate))
     }
 
+    /// Whether any candidate has a signal on a region of any weight.
+    pub fn has_useful(&self) -> bool {
+        (0u32..).take(self.len()).any(|candidate| self.rows_of(candidate).iter().any(|row| self.is_useful(*row)))
+    }
+
+    fn is_useful(&self, row: Row) -> bool {
+        row.level() != Level::NONE && self.weights[row.region() as usize] > 0
+    }
+
     /// The cheapest candidate, set-up included, with a signal on a region of any weight.
     pub fn cheapest_useful(&self) -> Option<u32> {
-        let useful = |row: &Row| row.level() != Level::NONE && self.weights[row.region() as usize] > 0;
-        let candidates = (0u32..).take(self.len()).filter(|&candidate| self.rows_of(candidate).iter().any(useful));
+        let useful = |row: &Row| self.is_useful(*row);
+        let profiles = (0u32..).take(self.profile_count());
+        let is_useful: Vec<bool> = profiles.map(|profile| self.rows_of_profile(profile).iter().any(useful)).collect();
+        let candidates = (0u32..).take(self.len()).filter(|&candidate| is_useful[self.profile_of(candidate) as usize]);
         candidates.min_by_key(|&candidate| self.cost_alone_us(candidate))
     }
 

@@ -17,9 +17,9 @@
 //!   the order of picking, which is deterministic; without families it is never below its exact value, and above it by
 //!   less than a unit of 2^-32 a pick in each residual.
 
-use super::family::{Ranking, detection_above, detection_below};
+use super::family::{GROWTH_MOST, Ranking, detection_above, detection_below, growth_of};
 use super::instance::{Instance, NO_FAMILY, Row};
-use super::level::{CHANCE_ONE, SIGNAL_ONE};
+use super::level::{CHANCE_ONE, Level, SIGNAL_ONE};
 
 /// The utility 1 in fixed point: every region of an instance of weight one checked beyond doubt.
 pub const UTILITY_ONE: u64 = 1 << 63;
@@ -87,6 +87,14 @@ impl Residuals {
         !self.touched.is_empty() && self.touched.get(instance.family_of(candidate) as usize).is_some_and(|&yes| yes)
     }
 
+    /// The candidates of the families of which a member was picked, ascending.
+    pub(super) fn touched_candidates(&self, instance: &Instance) -> Vec<u32> {
+        match self.touched.contains(&true) {
+            true => (0u32..).take(instance.len()).filter(|&candidate| self.is_touched(instance, candidate)).collect(),
+            false => Vec::new(),
+        }
+    }
+
     /// The gain of picking a candidate now; at most [`UTILITY_ONE`].
     #[inline]
     pub(super) fn gain(&self, instance: &Instance, candidate: u32) -> u64 {
@@ -143,6 +151,25 @@ impl Residuals {
                 (0..count).for_each(|_| *left -= first_drop(*left, row, Rounding::Down));
             } else {
                 *left = left_by_all(*left, row.level().survival(), count);
+            }
+        }
+    }
+
+    /// Picks candidates in families of which nothing is picked, a family at once; residuals are rounded down.
+    pub(super) fn pick_whole_families(&mut self, instance: &Instance, mut members: Vec<u32>) {
+        members.sort_by_key(|&member| instance.family_of(member));
+        let mut rows: Vec<Row> = Vec::new();
+        let mut detections = Detections::default();
+        for family in members.chunk_by(|&a, &b| instance.family_of(a) == instance.family_of(b)) {
+            rows.clear();
+            family.iter().for_each(|&member| rows.extend_from_slice(instance.rows_of(member)));
+            rows.sort_unstable();
+            for of_region in rows.chunk_by(|a, b| a.region() == b.region()) {
+                let left = &mut self.left[of_region[0].region() as usize];
+                match of_region {
+                    [row] => *left -= first_drop(*left, *row, Rounding::Down),
+                    _ => detections.above(of_region, |detection| *left -= drop_up(*left, detection)),
+                }
             }
         }
     }
@@ -247,6 +274,35 @@ fn weight_of(instance: &Instance, row: Row) -> u64 {
     u64::from(instance.weights()[row.region() as usize])
 }
 
+/// Detections of several members of a family, of which many are alike: those of equal levels are kept, by their number.
+#[derive(Default)]
+struct Detections([Option<(Level, u32)>; 8]);
+
+impl Detections {
+    /// Calls `visit` with the chance that members with these rows on a region detect, at least, in parts that detect one after
+    /// the other. The rows ascend by level.
+    fn above(&mut self, rows: &[Row], mut visit: impl FnMut(u32)) {
+        let (weakest, strongest) = (rows[0].level(), rows[rows.len() - 1].level());
+        let mut slot = self.0.get_mut(rows.len()).filter(|_| weakest == strongest);
+        if let Some(Some((level, detection))) = slot
+            && *level == strongest
+        {
+            return visit(*detection);
+        }
+        let mut growth = growth_of(rows.iter().rev().map(|row| row.level()));
+        while growth > GROWTH_MOST {
+            slot = None;
+            visit(detection_above(GROWTH_MOST));
+            growth -= GROWTH_MOST;
+        }
+        let detection = detection_above(growth);
+        visit(detection);
+        if let Some(slot) = slot {
+            *slot = Some((strongest, detection));
+        }
+    }
+}
+
 /// From so many on a power costs less than what it stands for one by one.
 const POWER_FROM: u32 = 12;
 
@@ -287,7 +343,7 @@ fn drop_up(left: u64, factor: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Level, WEIGHT_ONE};
+    use super::super::WEIGHT_ONE;
     use super::*;
     use proptest::prelude::*;
 
@@ -325,6 +381,19 @@ mod tests {
             let exact = left as f64 * libm::pow(survival as f64 / CHANCE_ONE as f64, count.into());
             let found = left_by_all(left, survival, count) as f64;
             prop_assert!(found <= exact + 1e-4 && found > exact - 2.0, "{found} {exact}");
+        }
+
+        #[test]
+        fn whole_families_leave_no_more_than_their_members_one_by_one(levels in prop::collection::vec(any::<u8>(), 2..20)) {
+            let (n, rows) = (levels.len() as u32, levels.iter().map(|&level| Row::new(0, Level(level))).collect());
+            let plain = Instance::new(vec![WEIGHT_ONE], vec![1; levels.len()], (0..=n).collect(), rows).unwrap();
+            let instance = plain.with_families(vec![0; levels.len()]).unwrap();
+            let (mut at_once, mut one_by_one) = (Residuals::untouched(&instance), Residuals::untouched(&instance));
+            at_once.pick_whole_families(&instance, (0..n).collect());
+            (0..n).for_each(|i| _ = one_by_one.pick(&instance, i));
+            let (at_once, one_by_one) = (at_once.left[0], one_by_one.left[0]);
+            // What is picked is rounded up by one unit where it is first.
+            prop_assert!(at_once <= one_by_one + 1 && one_by_one - at_once.min(one_by_one) < 200 * u64::from(n));
         }
 
         #[test]

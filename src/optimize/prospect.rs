@@ -51,6 +51,8 @@ pub(super) struct Prospects {
     cost_us_at_least: Vec<u64>,
     /// The strongest signal of any candidate.
     strongest: Level,
+    /// What the cheapest candidate costs, in microseconds.
+    least_cost_us: u64,
 }
 
 impl Prospects {
@@ -81,7 +83,8 @@ impl Prospects {
             cost_us_at_least[step - 1] = cost_us_at_least[step - 1].saturating_add(cost_us_at_least[step]);
         }
         let strongest = instance.rows().iter().map(|row| row.level()).max().unwrap_or_default();
-        Self { steps, at_least, cost_us_at_least, strongest }
+        let least_cost_us = instance.costs_us().iter().copied().min().unwrap_or_default();
+        Self { steps, at_least, cost_us_at_least, strongest, least_cost_us }
     }
 
     /// The candidates of at least a step, which is at least [`LEAST_STEP`]; ascending.
@@ -95,21 +98,22 @@ impl Prospects {
         u16::try_from(within.saturating_sub(1)).unwrap_or(u16::MAX).max(LEAST_STEP)
     }
 
-    /// Calls `visit` with every candidate that has a prospect, and its step; ascending.
-    pub(super) fn each(&self, mut visit: impl FnMut(u32, i32)) {
-        let all = (0u32..).zip(&self.steps).filter(|&(_, &step)| step >= LEAST_STEP);
-        all.for_each(|(candidate, &step)| visit(candidate, step.into()));
+    /// The candidates of at least a step by their gain per cost, the floor of costs aside; ascending.
+    pub(super) fn before(&self, instance: &Instance, step: i32) -> Vec<u32> {
+        let costs_us = instance.costs_us();
+        let below_floor = |cost_us: u64| i32::from(logarithm(floored(cost_us))) - i32::from(logarithm(cost_us.max(1)));
+        let least = u16::try_from((step - below_floor(self.least_cost_us)).max(LEAST_STEP.into())).unwrap_or(u16::MAX);
+        let is_before = |&candidate: &u32| {
+            let at = candidate as usize;
+            i32::from(self.steps[at]) + below_floor(costs_us[at]) >= step
+        };
+        self.from(least).filter(is_before).collect()
     }
 
     /// The greatest step whose candidates cost at least `cost_us` together, or [`LEAST_STEP`].
     pub(super) fn step_of_cost(&self, cost_us: u128) -> i32 {
         let within = self.cost_us_at_least.partition_point(|&sum_us| u128::from(sum_us) >= cost_us);
         i32::try_from(within.saturating_sub(1)).unwrap_or(i32::MAX).max(LEAST_STEP.into())
-    }
-
-    /// By how many steps a ratio to this cost exceeds that to the floored cost.
-    pub(super) fn below_floor(&self, cost_us: u64) -> i32 {
-        i32::from(logarithm(floored(cost_us))) - i32::from(logarithm(cost_us.max(1)))
     }
 
     /// By how many steps a slope exceeds a gain at most, in one unit: as the strongest signal exceeds its chance.

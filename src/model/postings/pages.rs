@@ -134,20 +134,18 @@ fn deltas(
     tests: u32,
     mut visit: impl FnMut(u32) -> Option<()>,
 ) -> Option<()> {
-    let last = last_of_page(*next);
-    let mut test = *next;
+    let last = last_of_page(*next).min(tests.checked_sub(1)?);
+    let (mut test, mut rest, mut to_come) = (*next, *distances, *left);
     while test <= last {
-        if test >= tests {
-            return None;
-        }
         visit(test)?;
-        *left -= 1;
-        if *left == 0 {
-            return distances.is_empty().then_some(());
+        to_come -= 1;
+        if to_come == 0 {
+            *left = 0;
+            return rest.is_empty().then_some(());
         }
-        let distance = distances.varint_u32().filter(|&distance| distance > 0)?;
-        test = test.checked_add(distance)?;
+        let distance = rest.varint_u32()?;
+        test = test.checked_add(distance).filter(|_| distance > 0)?;
     }
-    *next = test;
-    Some(())
+    (*next, *distances, *left) = (test, rest, to_come);
+    (test < tests).then_some(())
 }
