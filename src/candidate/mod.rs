@@ -17,7 +17,7 @@ use self::weigh::{Crowd, Rows, Worths, evidence_of, weigh};
 use crate::change::Change;
 use crate::id::{TestId, file_of_id};
 use crate::model::{Index, ModelError, each_test};
-use crate::optimize::{CHANCE_ONE, Instance, InstanceError, NO_FAMILY, as_fraction, fixed_weights};
+use crate::optimize::{CHANCE_ONE, Instance, InstanceError, as_fraction, fixed_weights};
 use crate::relevance::Relevance;
 use crate::signal::Evidence;
 
@@ -57,8 +57,6 @@ pub struct Candidates {
     pub weights: Vec<f64>,
     /// What a utility of the instance is worth: the chance 1 in units of it.
     scale: f64,
-    /// The family of each test.
-    families: Vec<u32>,
     /// Where opening a test's file costs something: the file of each test as a number, and what the files cost.
     files: Option<(Vec<u32>, Vec<u64>)>,
 }
@@ -114,7 +112,7 @@ pub fn observe<D: AsRef<[u8]>>(
     let mut observed =
         Observed { weights: question.regions.iter().map(|asked| asked.weight).collect(), ..Observed::default() };
     for (test, &profile) in (0..).zip(&crowd.profile_of) {
-        let variants = variants.get(test as usize).copied().unwrap_or(1);
+        let variants = crowd.families.get(test as usize).map_or(1, |&family| variants.of_family(family));
         let words = relevance.evidence(crowd.tests[test as usize]);
         observed.evidence.push(evidence_of(traces[profile as usize], variants, words));
         for (row, share) in worths.of_profile(profile) {
@@ -159,26 +157,15 @@ impl Candidates {
         let weighed: Vec<f64> = weights.iter().zip(&rows.reaches).map(in_full).collect();
         let costs_us = index.costs_us(&crowd.tests)?;
         let instance = Instance::of_profiles(fixed_weights(&weighed), costs_us, rows.of, rows.starts, rows.rows)?;
-        let candidates = Self {
+        Ok(Self {
             with_signal: crowd.tests.len(),
             tests: crowd.tests,
-            instance,
+            instance: if crowd.families.is_empty() { instance } else { instance.with_families(crowd.families)? },
             origins: question.regions.iter().map(|asked| asked.origin).collect(),
             weights,
             scale: weighed.iter().sum(),
-            families: crowd.families,
             files: None,
-        };
-        candidates.in_families()
-    }
-
-    /// The instance with the families of its tests, where any has one.
-    fn in_families(mut self) -> Result<Self, CandidateError> {
-        if !self.families.is_empty() {
-            self.families.resize(self.tests.len(), NO_FAMILY);
-            self.instance = self.instance.with_families(self.families.clone())?;
-        }
-        Ok(self)
+        })
     }
 
     /// The candidates but those in `gone`: what [`gather`] would give of a model without them, but for what their number
@@ -197,11 +184,9 @@ impl Candidates {
             with_signal: kept.partition_point(|&candidate| (candidate as usize) < self.with_signal),
             tests: of(&self.tests, &kept),
             instance: self.instance.of_kept(&kept),
-            families: of(&self.families, &kept),
             files: None,
             ..self
         };
-        let left = left.in_families()?;
         match files {
             Some((file_of, setup_us)) => left.with_files(file_of, setup_us),
             None => Ok(left),
@@ -212,17 +197,15 @@ impl Candidates {
     /// in their order.
     ///
     /// To be called before files are charged.
-    ///
-    /// # Errors
-    /// Never for what [`gather`] gave.
-    pub fn and(mut self, others: &[(TestId, u64)]) -> Result<Self, CandidateError> {
+    #[must_use]
+    pub fn and(mut self, others: &[(TestId, u64)]) -> Self {
         let mut seen: HashSet<TestId> = HashSet::new();
         let with_signal = &self.tests[..self.with_signal];
         let further = others.iter().filter(|(test, _)| with_signal.binary_search(test).is_err());
         let further: Vec<(TestId, u64)> = further.filter(|(test, _)| seen.insert(*test)).copied().collect();
         self.tests.extend(further.iter().map(|(test, _)| test));
         self.instance = self.instance.with_others(further.iter().map(|&(_, cost_us)| cost_us));
-        self.in_families()
+        self
     }
 
     /// The positions of those of `order` that are here, in that order. O(tests without a signal + order log candidates).
@@ -392,7 +375,7 @@ mod tests {
     fn tests_without_a_signal_follow_in_their_order() {
         with_change(|index, change| {
             let nearest = nearest(index, change, &Relevance::default()).unwrap();
-            let all = gather(index, change, &Relevance::default()).unwrap().and(&nearest).unwrap();
+            let all = gather(index, change, &Relevance::default()).unwrap().and(&nearest);
             let all = all.charge_files(index, 7).unwrap();
             let order = ["file", "line", "function", "none", "other"];
             assert_eq!(

@@ -58,14 +58,14 @@ impl Profiles {
         self.entries.extend_from_slice(entries);
         self.starts.push(position(self.entries.len()));
         self.slots[at] = Slot { tag, next: position(profile + 1) };
-        if self.len() * 2 > self.slots.len() {
+        if self.len() * 4 > self.slots.len() * 3 {
             self.grow();
         }
         profile
     }
 
     fn grow(&mut self) {
-        let mask = self.slots.len() * 4 - 1;
+        let mask = self.slots.len() * 2 - 1;
         let mut slots = vec![Slot::default(); mask + 1];
         for profile in 0..self.len() {
             let (mut at, tag) = hash_of(self.entries(profile));

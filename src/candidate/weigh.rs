@@ -73,50 +73,72 @@ impl Crowd {
         traces(&question.lists, &mut self.profiles, &mut self.counts)
     }
 
-    /// How many candidates are of the family of each; empty where none has one.
-    pub(super) fn variants(&self) -> Vec<u32> {
-        // Members mostly stand side by side: a run of them is looked up once.
-        let mut sizes: HashMap<u32, u32> = HashMap::new();
-        let runs = || self.families.chunk_by(|a, b| a == b);
-        for run in runs().filter(|run| run[0] != NO_FAMILY) {
-            *sizes.entry(run[0]).or_default() += position(run.len());
-        }
-        let mut variants = Vec::with_capacity(self.families.len());
-        for run in runs() {
-            variants.resize(variants.len() + run.len(), sizes.get(&run[0]).copied().unwrap_or(1));
-        }
-        variants
+    /// How many candidates each family has.
+    pub(super) fn variants(&self) -> Variants {
+        Variants::of(&self.families)
     }
 
     /// Calls `visit` with each candidate that more than its profile speaks for, ascending: its position, how many its family has, what
-    /// is known of it, and by how much its failures raise its factor.
+    /// its words say, and by how much its failures raise its factor.
     fn each_distinct<D: AsRef<[u8]>>(
         &self,
         index: &Index<D>,
         relevance: &Relevance,
-        traces: &[Trace],
-        mut visit: impl FnMut(u32, u32, &Evidence, f64),
+        mut visit: impl FnMut(u32, u32, Evidence, f64),
     ) -> Result<(), ModelError> {
         let variants = self.variants();
         let mut failures = index.failures()?.into_iter().peekable();
         let mut relevance = relevance.ascending();
+        let mut next_failed = failures.peek().map_or(TestId(u32::MAX), |&(test, _)| test);
         for (candidate, &test) in (0u32..).zip(&self.tests) {
-            while failures.next_if(|(failed, _)| *failed < test).is_some() {}
-            let history = failures.next_if(|(failed, _)| *failed == test);
-            let variants = variants.get(candidate as usize).copied().unwrap_or(1);
+            let mut history = None;
+            while next_failed <= test
+                && let Some((failed, known)) = failures.next()
+            {
+                history = (failed == test).then_some(known);
+                next_failed = failures.peek().map_or(TestId(u32::MAX), |&(test, _)| test);
+            }
+            let variants = self.families.get(candidate as usize).map_or(1, |&family| variants.of_family(family));
             let words = relevance.evidence(test);
             if history.is_some() || variants > 1 || words.is_some() {
-                let trace = traces[self.profile_of[candidate as usize] as usize];
-                let evidence = evidence_of(trace, variants, words.unwrap_or_default());
-                visit(
-                    candidate,
-                    variants,
-                    &evidence,
-                    history.map_or(1.0, |(_, history)| signal::factor_of_history(history)),
-                );
+                let history = history.map_or(1.0, signal::factor_of_history);
+                visit(candidate, variants, words.unwrap_or_default(), history);
             }
         }
         Ok(())
+    }
+}
+
+/// How many candidates each family has.
+pub(super) enum Variants {
+    /// From a family on, where families are near to each other.
+    Near(u32, Vec<u32>),
+    Far(HashMap<u32, u32>),
+}
+
+impl Variants {
+    fn of(families: &[u32]) -> Self {
+        let in_one = || families.iter().copied().filter(|&family| family != NO_FAMILY);
+        let (least, greatest) = in_one().fold((u32::MAX, 0), |(a, b), family| (a.min(family), b.max(family)));
+        let span = greatest.saturating_sub(least) as usize;
+        if span > 4 * families.len() {
+            let mut sizes = HashMap::new();
+            in_one().for_each(|family| *sizes.entry(family).or_default() += 1);
+            return Self::Far(sizes);
+        }
+        let mut sizes = vec![0; span + 1];
+        in_one().for_each(|family| sizes[(family - least) as usize] += 1);
+        Self::Near(least, sizes)
+    }
+
+    /// How many a family has, 1 for none.
+    #[inline]
+    pub(super) fn of_family(&self, family: u32) -> u32 {
+        match self {
+            _ if family == NO_FAMILY => 1,
+            Self::Near(least, sizes) => sizes[(family - least) as usize],
+            Self::Far(sizes) => sizes.get(&family).copied().unwrap_or(1),
+        }
     }
 }
 
@@ -184,13 +206,16 @@ impl Worths {
 
 /// Rows to be weighed: profiles, and what is told apart within them.
 struct Weighing<'a> {
-    question: &'a Question<'a>,
+    /// How the tests of each region are known.
+    standings: Vec<Standing>,
     worths: &'a Worths,
     calibration: Calibration,
     /// Whether of any region nothing recorded tells the tests apart.
     has_alone: bool,
     /// Of each row, its profile, how many candidates have it, and how much rather they fail than others.
     kinds: Vec<Kind>,
+    /// The kinds on a region of whose tests nothing recorded tells them apart, ascending, with how much rather they fail there.
+    alone: Vec<(u32, f64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -198,8 +223,6 @@ struct Kind {
     profile: u32,
     count: u32,
     recorded: f64,
-    /// Where nothing recorded tells the tests of a region apart; 0 for a profile on no such region.
-    alone: f64,
 }
 
 /// Weighs all candidates of a question. O(entries of the profiles and of what is told apart within them).
@@ -211,31 +234,32 @@ pub(super) fn weigh<D: AsRef<[u8]>>(
 ) -> Result<Rows, ModelError> {
     let traces = crowd.traces(question);
     let worths = Worths::of(question, &crowd.profiles);
-    let mut of = crowd.profile_of.clone();
-    let has_alone = question.regions.iter().any(|asked| asked.standing == Standing::Alone);
+    let mut of = std::mem::take(&mut crowd.profile_of);
+    let standings: Vec<Standing> = question.regions.iter().map(|asked| asked.standing).collect();
+    let has_alone = standings.contains(&Standing::Alone);
     let calibration = index.root().calibration;
-    let mut weighing = Weighing { question, worths: &worths, calibration, has_alone, kinds: Vec::new() };
+    let (kinds, alone) = (Vec::new(), Vec::new());
+    let mut weighing = Weighing { standings, worths: &worths, calibration, has_alone, kinds, alone };
     weighing.add_profiles(&traces, &crowd.counts);
-    weighing.tell_apart(&mut of, |visit| crowd.each_distinct(index, relevance, &traces, visit))?;
+    weighing.tell_apart(&mut of, &traces, |visit| crowd.each_distinct(index, relevance, visit))?;
     let totals = weighing.totals();
-    let (starts, rows) = weighing.levels(&totals);
-    let reaches = reaches(question, &weighing.kinds, (&starts, &rows), &of, &crowd.families);
+    let (starts, rows) = weighing.levels(&totals, &mut of);
+    let reaches = reaches(&weighing.standings, (&starts, &rows), &of, &crowd.families);
     Ok(Rows { of, starts, rows, reaches })
 }
 
 impl Weighing<'_> {
-    fn kind(&self, profile: u32, evidence: &Evidence) -> Kind {
-        let is_alone = |row: Row| self.question.regions[row.region() as usize].standing == Standing::Alone;
-        let has_alone = self.has_alone && self.worths.of_profile(profile).any(|(row, _)| is_alone(row));
-        let recorded = self.calibration.factor(evidence);
-        let alone = if has_alone { self.calibration.factor_alone(evidence) } else { 0.0 };
-        Kind { profile, count: 1, recorded, alone }
+    fn add_kind(&mut self, profile: u32, count: u32, evidence: &Evidence, history: f64) {
+        let is_alone = |row: Row| self.standings[row.region() as usize] == Standing::Alone;
+        if self.has_alone && self.worths.of_profile(profile).any(|(row, _)| is_alone(row)) {
+            self.alone.push((position(self.kinds.len()), self.calibration.factor_alone(evidence) * history));
+        }
+        self.kinds.push(Kind { profile, count, recorded: self.calibration.factor(evidence) * history });
     }
 
     fn add_profiles(&mut self, traces: &[Trace], counts: &[u32]) {
         for (profile, (&trace, &count)) in (0u32..).zip(traces.iter().zip(counts)) {
-            let kind = self.kind(profile, &evidence_of(trace, 1, Evidence::default()));
-            self.kinds.push(Kind { count, ..kind });
+            self.add_kind(profile, count, &evidence_of(trace, 1, Evidence::default()), 1.0);
         }
     }
 
@@ -243,17 +267,18 @@ impl Weighing<'_> {
     fn tell_apart(
         &mut self,
         of: &mut [u32],
-        each_distinct: impl FnOnce(&mut dyn FnMut(u32, u32, &Evidence, f64)) -> Result<(), ModelError>,
+        traces: &[Trace],
+        each_distinct: impl FnOnce(&mut dyn FnMut(u32, u32, Evidence, f64)) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
         // Of variants of one profile mostly nothing else is known: one row for as many of them as there are.
         let mut known = Profiles::new();
         let mut rows_of_known: Vec<u32> = Vec::new();
-        each_distinct(&mut |candidate, variants, evidence, history| {
+        each_distinct(&mut |candidate, variants, words, history| {
             let row = &mut of[candidate as usize];
             let profile = *row;
             self.kinds[profile as usize].count -= 1;
             let next = position(self.kinds.len());
-            let is_plain = history == 1.0 && evidence.words == 0.0 && evidence.name == 0.0 && evidence.mirror == 0.0;
+            let is_plain = history == 1.0 && words == Evidence::default();
             *row = next;
             if is_plain {
                 let number = known.number(&[Entry::from_bits(profile), Entry::from_bits(variants)]);
@@ -263,81 +288,94 @@ impl Weighing<'_> {
                 }
             }
             if *row == next {
-                let kind = self.kind(profile, evidence);
-                self.kinds.push(Kind { recorded: kind.recorded * history, alone: kind.alone * history, ..kind });
+                let evidence = evidence_of(traces[profile as usize], variants, words);
+                self.add_kind(profile, 1, &evidence, history);
             } else {
                 self.kinds[*row as usize].count += 1;
             }
         })
     }
 
+    /// Calls `visit` with each kind and its factor where nothing recorded tells tests apart.
+    fn each_kind(&self, mut visit: impl FnMut(&Kind, f64)) {
+        let mut alone = self.alone.iter().peekable();
+        for (at, kind) in (0u32..).zip(&self.kinds) {
+            let factor = alone.next_if(|(kind, _)| *kind == at).map_or(0.0, |&(_, factor)| factor);
+            visit(kind, factor);
+        }
+    }
+
     /// What the tests of each region bring together.
     fn totals(&self) -> Vec<f64> {
-        let mut totals = vec![0.0; self.question.regions.len()];
-        for kind in self.kinds.iter().filter(|kind| kind.count > 0) {
+        let mut totals = vec![0.0; self.standings.len()];
+        self.each_kind(|kind, alone| {
             for (row, share) in self.worths.of_profile(kind.profile) {
-                totals[row.region() as usize] += f64::from(kind.count) * self.weighed(kind, row, share);
+                totals[row.region() as usize] += f64::from(kind.count) * self.weighed(kind, alone, row, share);
             }
-        }
+        });
         totals
     }
 
     /// What a test of this kind brings into the sum that a region's tests share.
     #[inline]
-    fn weighed(&self, kind: &Kind, row: Row, share: f64) -> f64 {
-        match self.question.regions[row.region() as usize].standing {
+    fn weighed(&self, kind: &Kind, alone: f64, row: Row, share: f64) -> f64 {
+        match self.standings[row.region() as usize] {
             Standing::Declared => 0.0,
             Standing::Shared => share * kind.recorded,
-            Standing::Alone => kind.alone,
+            Standing::Alone => alone,
         }
     }
 
-    /// The signals of all rows, those that no candidate has empty.
-    fn levels(&self, totals: &[f64]) -> (Vec<u32>, Vec<Row>) {
+    /// The signals of all kinds, those of equal signals in one profile once; `of` is made the row of each candidate.
+    fn levels(&self, totals: &[f64], of: &mut [u32]) -> (Vec<u32>, Vec<Row>) {
         let levels = ShareLevels::new(self.calibration);
-        let mut starts = Vec::with_capacity(self.kinds.len() + 1);
-        starts.push(0);
+        let mut starts: Vec<u32> = vec![0];
         let mut rows: Vec<Row> = Vec::new();
-        for kind in &self.kinds {
-            if kind.count > 0 {
-                rows.extend(self.worths.of_profile(kind.profile).map(|(row, share)| {
-                    match self.question.regions[row.region() as usize].standing {
-                        Standing::Declared => row,
-                        _ => Row::new(
-                            row.region(),
-                            levels.level(self.weighed(kind, row, share), totals[row.region() as usize]),
-                        ),
-                    }
-                }));
+        let mut row_of: Vec<u32> = Vec::with_capacity(self.kinds.len());
+        self.each_kind(|kind, alone| {
+            let start = rows.len();
+            rows.extend(self.worths.of_profile(kind.profile).map(|(row, share)| {
+                let region = row.region() as usize;
+                match self.standings[region] {
+                    Standing::Declared => row,
+                    _ => Row::new(row.region(), levels.level(self.weighed(kind, alone, row, share), totals[region])),
+                }
+            }));
+            // Profiles come first, each under its own number: of a hub most signals are the least, whatever else is known.
+            let at = kind.profile as usize;
+            let of_profile = starts.get(at + 1).map(|&end| starts[at] as usize..end as usize);
+            if of_profile.is_some_and(|of_profile| rows[of_profile] == rows[start..]) {
+                rows.truncate(start);
+                row_of.push(kind.profile);
+            } else {
+                row_of.push(position(starts.len() - 1));
+                starts.push(position(rows.len()));
             }
-            starts.push(position(rows.len()));
-        }
+        });
+        of.iter_mut().for_each(|kind| *kind = row_of[*kind as usize]);
         (starts, rows)
     }
 }
 
 /// The chance that all tests that share a region catch together what is broken in it; 0 where none shares it. In a family
 /// each further signal counts half, as in the objective.
-fn reaches(
-    question: &Question<'_>,
-    kinds: &[Kind],
-    (starts, rows): (&[u32], &[Row]),
-    of: &[u32],
-    families: &[u32],
-) -> Vec<f64> {
-    let rows_of = |kind: u32| &rows[starts[kind as usize] as usize..starts[kind as usize + 1] as usize];
-    let is_shared = |row: &&Row| question.regions[row.region() as usize].standing != Standing::Declared;
+fn reaches(standings: &[Standing], (starts, rows): (&[u32], &[Row]), of: &[u32], families: &[u32]) -> Vec<f64> {
+    let rows_of = |number: u32| &rows[starts[number as usize] as usize..starts[number as usize + 1] as usize];
+    let is_shared = |row: &&Row| standings[row.region() as usize] != Standing::Declared;
     let signals: [f64; 256] = std::array::from_fn(|level| Level(u8::try_from(level).unwrap_or(u8::MAX)).signal());
     let signal = |level: Level| signals[usize::from(level.0)];
-    let mut sums = vec![0.0; question.regions.len()];
-    let mut singles: Vec<u32> = kinds.iter().map(|kind| kind.count).collect();
+    let mut sums = vec![0.0; standings.len()];
+    let mut singles = vec![0u32; starts.len() - 1];
     let mut members: Vec<(u32, u32)> = Vec::new();
-    for (&kind, &family) in of.iter().zip(families).filter(|(_, family)| **family != NO_FAMILY) {
-        singles[kind as usize] -= 1;
-        members.push((family, kind));
+    match families.is_empty() {
+        true => of.iter().for_each(|&number| singles[number as usize] += 1),
+        false => of.iter().zip(families).for_each(|(&number, &family)| match family {
+            NO_FAMILY => singles[number as usize] += 1,
+            family => members.push((family, number)),
+        }),
     }
-    for (kind, &count) in (0u32..).zip(&singles).filter(|(_, count)| **count > 0) {
-        for row in rows_of(kind).iter().filter(is_shared) {
+    for (number, &count) in (0u32..).zip(&singles).filter(|(_, count)| **count > 0) {
+        for row in rows_of(number).iter().filter(is_shared) {
             sums[row.region() as usize] += f64::from(count) * signal(row.level());
         }
     }
@@ -346,8 +384,8 @@ fn reaches(
     let mut of_family: Vec<Row> = Vec::new();
     for family in members.chunk_by(|a, b| a.0 == b.0) {
         of_family.clear();
-        for &(_, kind) in family {
-            let shared = rows_of(kind).iter().filter(is_shared);
+        for &(_, number) in family {
+            let shared = rows_of(number).iter().filter(is_shared);
             of_family.extend(shared);
         }
         of_family.sort_unstable();

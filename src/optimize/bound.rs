@@ -27,7 +27,7 @@
 
 use std::mem;
 
-use super::instance::{Instance, NO_FAMILY, NO_GROUP};
+use super::instance::{Instance, NO_FAMILY, NO_GROUP, Row};
 use super::level::CHANCE_ONE;
 use super::objective::{Residuals, Rounding, SLOPE_ONE, UTILITY_ONE};
 use super::problem::Terms;
@@ -108,30 +108,30 @@ impl<'a> Relaxed<'a> {
     /// Runs all candidates. O(rows).
     pub(super) fn reach(&self) -> Reach {
         let instance = self.instance;
-        let mut signals = vec![0u64; instance.weights().len()];
-        let mut weakest = vec![u32::MAX; signals.len()];
         let (fitting, others) = self.crowds();
-        for (profile, count) in fitting.of_profiles() {
-            for row in instance.rows_of_profile(profile) {
-                let detection = row.level().detection();
-                if detection > 0 {
-                    signals[row.region() as usize] += u64::from(count);
-                    weakest[row.region() as usize] = weakest[row.region() as usize].min(detection);
-                }
-            }
+        let tally = fitting.tally(instance);
+        let mut slack = 0;
+        for of_region in tally.chunk_by(|a, b| a.0.region() == b.0.region()) {
+            let detecting = || of_region.iter().filter(|(row, _)| row.level().detection() > 0);
+            let signals: u64 = detecting().map(|&(_, count)| u64::from(count)).sum();
+            // Levels of a region ascend, so that the first is the weakest.
+            let loss = detecting()
+                .next()
+                .map_or(0, |(row, _)| signals.min(CHANCE_ONE.div_ceil(u64::from(row.level().detection()))));
+            slack += u64::from(instance.weights()[of_region[0].0.region() as usize]) * loss;
         }
-        let losses = signals.iter().zip(&weakest).map(|(&n, &d)| n.min(CHANCE_ONE.div_ceil(u64::from(d))));
-        let slack = instance.weights().iter().zip(losses).map(|(&weight, loss)| u64::from(weight) * loss).sum();
-        let fitting_utility = fitting.utility(instance);
-        let all = if others.is_empty() { fitting_utility } else { fitting.and(others).utility(instance) };
-        Reach { all, fitting: fitting_utility, slack }
+        let reached = fitting.utility(instance);
+        let all = if others.is_empty() { reached } else { fitting.and(others).utility(instance) };
+        Reach { all, fitting: reached, slack }
     }
 
     /// The candidates that fit, and the others.
     fn crowds(&self) -> (Crowd, Crowd) {
         let (mut fitting, mut others) = (Crowd::new(self.instance), Crowd::new(self.instance));
-        for candidate in 0..self.candidates() {
-            let crowd = if self.fits(candidate) { &mut fitting } else { &mut others };
+        let is_bare = self.instance.group_count() == 0 && self.first.is_empty();
+        for (candidate, &cost_us) in (0u32..).zip(self.instance.costs_us()) {
+            let fits = if is_bare { cost_us <= self.alone_us } else { self.fits(candidate) };
+            let crowd = if fits { &mut fitting } else { &mut others };
             crowd.add(self.instance, candidate);
         }
         (fitting, others)
@@ -287,52 +287,78 @@ const SLOPE_STEPS: i32 = SLOPE_UNIT.ilog2() as i32 * prospect::PER_OCTAVE as i32
 /// How many steps further down candidates are weighed where all before fit.
 const MORE_STEPS: i32 = 96;
 
-/// Candidates to be run together: how many of each profile, and those in families, which count by rank.
+/// Candidates to be run together.
 struct Crowd {
-    counts: Vec<u32>,
-    in_families: Vec<u32>,
+    /// How many have each profile and no family.
+    singles: Vec<u32>,
+    /// Those in families, which count by rank.
+    members: Vec<u32>,
 }
 
 impl Crowd {
     fn new(instance: &Instance) -> Self {
-        Self { counts: vec![0; instance.profile_count()], in_families: Vec::new() }
+        Self { singles: vec![0; instance.profile_count()], members: Vec::new() }
     }
 
+    #[inline]
     fn add(&mut self, instance: &Instance, candidate: u32) {
-        self.counts[instance.profile_of(candidate) as usize] += 1;
-        if instance.family_of(candidate) != NO_FAMILY {
-            self.in_families.push(candidate);
+        match instance.family_of(candidate) {
+            NO_FAMILY => self.singles[instance.profile_of(candidate) as usize] += 1,
+            _ => self.members.push(candidate),
         }
     }
 
-    /// The profiles of its candidates, each with how many have it.
-    fn of_profiles(&self) -> impl Iterator<Item = (u32, u32)> {
-        (0u32..).zip(self.counts.iter().copied()).filter(|&(_, count)| count > 0)
-    }
-
     fn is_empty(&self) -> bool {
-        self.of_profiles().next().is_none()
+        self.members.is_empty() && self.singles.iter().all(|&count| count == 0)
     }
 
     /// These and others.
     fn and(mut self, others: Self) -> Self {
-        self.counts.iter_mut().zip(others.counts).for_each(|(count, other)| *count += other);
-        self.in_families.extend(others.in_families);
+        self.singles.iter_mut().zip(others.singles).for_each(|(count, other)| *count += other);
+        self.members.extend(others.members);
         self
+    }
+
+    /// The signals of all of them by region and level, ascending, each with how many have it.
+    fn tally(&self, instance: &Instance) -> Vec<(Row, u32)> {
+        let mut counts = self.singles.clone();
+        self.members.iter().for_each(|&member| counts[instance.profile_of(member) as usize] += 1);
+        tally(instance, &counts)
     }
 
     /// A utility that is at least that of all of them.
     fn utility(&self, instance: &Instance) -> u64 {
-        let mut singles = self.counts.clone();
-        self.in_families.iter().for_each(|&member| singles[instance.profile_of(member) as usize] -= 1);
         let mut residuals = Residuals::untouched(instance);
-        for (profile, count) in (0u32..).zip(singles) {
-            residuals.pick_all_of_profile(instance, profile, count);
-        }
-        residuals.pick_whole_families(instance, self.in_families.clone());
+        residuals.pick_alike(&tally(instance, &self.singles));
+        residuals.pick_whole_families(instance, &self.members);
         residuals.utility(instance)
     }
 }
+
+/// The signals of so many of each profile by region and level, ascending, each with how many have it.
+fn tally(instance: &Instance, counts: &[u32]) -> Vec<(Row, u32)> {
+    let of_profiles = || (0u32..).zip(counts).filter(|(_, count)| **count > 0);
+    let rows = of_profiles().map(|(profile, _)| instance.rows_of_profile(profile).len()).sum::<usize>();
+    if instance.weights().len() * LEVELS > rows.max(COUNTED_MOST) {
+        let mut tally: Vec<(Row, u32)> = Vec::with_capacity(rows);
+        for (profile, &count) in of_profiles() {
+            tally.extend(instance.rows_of_profile(profile).iter().map(|&row| (row, count)));
+        }
+        tally.sort_unstable();
+        return tally;
+    }
+    let mut by_row = vec![0u32; instance.weights().len() * LEVELS];
+    for (profile, &count) in of_profiles() {
+        instance.rows_of_profile(profile).iter().for_each(|row| by_row[row.bits() as usize] += count);
+    }
+    (0u32..).zip(by_row).filter(|&(_, count)| count > 0).map(|(bits, count)| (Row::from_bits(bits), count)).collect()
+}
+
+/// Levels of a row.
+const LEVELS: usize = 1 << 8;
+
+/// Regions and levels that are counted in a table, however few rows there are.
+const COUNTED_MOST: usize = 1 << 12;
 
 /// What candidates gain at some picks at most.
 struct MarginalGains<'a> {

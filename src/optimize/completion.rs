@@ -57,7 +57,8 @@ pub(super) fn best(walk: &mut Walk<'_>, start: &Walk<'_>, problem: &Problem<'_>)
     let least_needed = least_needed_by_size(moments);
     let needed_alone = moments.first().map_or(0, |first| first.needed);
     let mut at_start = problem.start.clone();
-    for entry in may_gain(problem, &least_needed, needed_alone).filter_map(|candidate| at_start.entry(candidate)) {
+    let may_gain = may_gain(problem, &least_needed, needed_alone).into_iter();
+    for entry in may_gain.filter_map(|candidate| at_start.entry(candidate)) {
         if entry.gain > least_needed[size(instance.costs_us()[entry.candidate as usize])] {
             tried.extend(moment_to_try(&run, walk, &entry).map(|moment| (moment, entry)));
         }
@@ -93,17 +94,19 @@ pub(super) fn best(walk: &mut Walk<'_>, start: &Walk<'_>, problem: &Problem<'_>)
 }
 
 /// The candidates that may gain more than what completes any prefix needs, or more than `needed_alone`.
-fn may_gain(problem: &Problem<'_>, least_needed: &[u64; 65], needed_alone: u64) -> impl Iterator<Item = u32> {
+fn may_gain(problem: &Problem<'_>, least_needed: &[u64; 65], needed_alone: u64) -> Vec<u32> {
     let costs_us = problem.start.instance().costs_us();
     // A gain that is greater has no lower logarithm.
     let least = least_needed.map(|needed| logarithm(needed.min(needed_alone).max(1)));
-    let pool = problem.pool();
-    let may_gain = |&candidate: &u32| {
+    let mut candidates = Vec::new();
+    problem.pool().each(|candidate| {
         let cost_us = costs_us[candidate as usize];
-        problem.prospects.logarithm_of_gain(candidate, cost_us) >= least[size(cost_us)]
-    };
-    let candidates: Vec<u32> = pool.candidates().filter(may_gain).collect();
-    candidates.into_iter().filter(|candidate| !problem.start.picks().contains(candidate))
+        if problem.prospects.logarithm_of_gain(candidate, cost_us) >= least[size(cost_us)] {
+            candidates.push(candidate);
+        }
+    });
+    candidates.retain(|candidate| !problem.start.picks().contains(candidate));
+    candidates
 }
 
 /// The greatest utility, then the lower cost, then the lower position.

@@ -33,8 +33,12 @@ fn by_first_gain(walk: &Walk<'_>, pool: &Pool<'_>) -> Vec<Entry> {
     let mut bare = Walk::new(walk.instance(), u64::MAX, 1);
     let mut picked = walk.picks().to_vec();
     picked.sort_unstable();
-    let left = pool.candidates().filter(|candidate| walk.fits(*candidate) && picked.binary_search(candidate).is_err());
-    let mut entries: Vec<Entry> = left.filter_map(|candidate| bare.entry(candidate)).collect();
+    let mut entries: Vec<Entry> = Vec::new();
+    pool.each(|candidate| {
+        if walk.fits(candidate) && picked.binary_search(&candidate).is_err() {
+            entries.extend(bare.entry(candidate));
+        }
+    });
     entries.sort_unstable_by(|a, b| b.cmp(a));
     entries
 }

@@ -262,7 +262,7 @@ impl<'a> Walk<'a> {
     pub(super) fn offer(&mut self, pool: &Pool<'_>) {
         self.offered.clear();
         self.offered.resize(self.instance.len(), false);
-        pool.candidates().for_each(|candidate| self.offered[candidate as usize] = true);
+        pool.each(|candidate| self.offered[candidate as usize] = true);
         self.picks.iter().for_each(|&candidate| self.offered[candidate as usize] = false);
     }
 
@@ -270,13 +270,13 @@ impl<'a> Walk<'a> {
     /// never will again: it is offered no more.
     fn tier_from(&mut self, pool: &Pool<'_>, step: u16, negligible: u64) -> Vec<Entry> {
         let mut tier = Vec::new();
-        for candidate in pool.from(step) {
+        pool.each_from(step, |candidate| {
             if self.is_offered(candidate) {
                 let entry = self.entry(candidate).filter(|entry| entry.gain >= negligible);
                 self.offered[candidate as usize] = entry.is_some();
                 tier.extend(entry);
             }
-        }
+        });
         tier
     }
 

@@ -34,6 +34,18 @@ impl Row {
         Self(region.min(LAST) << 8 | u32::from(level.0))
     }
 
+    /// Region and level as one number, less than 256 times the regions.
+    #[inline]
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The row of these bits.
+    #[inline]
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// The region, a position in the weights of its instance.
     #[inline]
     pub fn region(self) -> u32 {
@@ -244,13 +256,13 @@ impl Instance {
         Ok(instance)
     }
 
-    /// The candidates in `kept`, in that order, each once, without families and groups. O(kept).
+    /// The candidates in `kept`, in that order, each once, without groups. O(kept + rows).
     ///
     /// # Panics
     /// If there is no such candidate.
     #[must_use]
     pub fn of_kept(&self, kept: &[u32]) -> Self {
-        Self {
+        let without_families = Self {
             weights: self.weights.clone(),
             costs_us: kept.iter().map(|&candidate| self.costs_us[candidate as usize]).collect(),
             profile_of: kept.iter().map(|&candidate| self.profile_of(candidate)).collect(),
@@ -259,10 +271,14 @@ impl Instance {
             families: Vec::new(),
             family_count: 0,
             groups: Groups::default(),
+        };
+        match self.family_count {
+            0 => without_families,
+            _ => without_families.joined(kept.iter().map(|&candidate| self.family_of(candidate)).collect()),
         }
     }
 
-    /// These candidates and then others without a signal, of these costs in microseconds; without families and groups.
+    /// These candidates and then others without a signal, of these costs in microseconds and of no family; without groups.
     ///
     /// # Panics
     /// Never: there are fewer profiles than 2^32, for their starts are counted in `u32`.
@@ -275,7 +291,10 @@ impl Instance {
         self.row_starts.push(self.row_starts[no_rows as usize]);
         self.costs_us.extend(costs_us);
         self.profile_of.resize(self.costs_us.len(), no_rows);
-        (self.families, self.family_count, self.groups) = (Vec::new(), 0, Groups::default());
+        if self.family_count > 0 {
+            self.families.resize(self.costs_us.len(), NO_FAMILY);
+        }
+        self.groups = Groups::default();
         self
     }
 
@@ -315,24 +334,26 @@ impl Instance {
     ///
     /// # Errors
     /// When there is not one family per candidate.
-    pub fn with_families(mut self, family_of: Vec<u32>) -> Result<Self, InstanceError> {
+    pub fn with_families(self, family_of: Vec<u32>) -> Result<Self, InstanceError> {
         if family_of.len() != self.len() {
             return Err(InstanceError::BadFamilies { found: family_of.len(), candidates: self.len() });
         }
-        let mut members: Vec<(u32, u32)> = family_of.iter().copied().zip(0u32..).collect();
-        members.retain(|&(family, _)| family != NO_FAMILY);
+        Ok(self.joined(family_of))
+    }
+
+    /// [`Self::with_families`], of one family per candidate.
+    fn joined(mut self, mut family_of: Vec<u32>) -> Self {
+        let in_one = (0u32..).zip(&family_of).filter(|(_, family)| **family != NO_FAMILY);
+        let mut members: Vec<(u32, u32)> = in_one.map(|(candidate, &family)| (family, candidate)).collect();
         members.sort_unstable();
-        self.families = family_of;
-        self.families.fill(NO_FAMILY);
         self.family_count = 0;
-        for family in members.chunk_by(|a, b| a.0 == b.0).filter(|family| family.len() > 1) {
-            family.iter().for_each(|&(_, candidate)| self.families[candidate as usize] = self.family_count);
-            self.family_count += 1;
+        for family in members.chunk_by(|a, b| a.0 == b.0) {
+            let number = if family.len() > 1 { self.family_count } else { NO_FAMILY };
+            family.iter().for_each(|&(_, candidate)| family_of[candidate as usize] = number);
+            self.family_count += u32::from(family.len() > 1);
         }
-        if self.family_count == 0 {
-            self.families = Vec::new();
-        }
-        Ok(self)
+        self.families = if self.family_count == 0 { Vec::new() } else { family_of };
+        self
     }
 
     /// Adds `each_us` microseconds to what every candidate costs: what a runner spends on any test. O(candidates).

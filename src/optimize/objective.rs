@@ -143,20 +143,17 @@ impl Residuals {
         gain
     }
 
-    /// Picks so many candidates of a profile without families; residuals are rounded down.
-    pub(super) fn pick_all_of_profile(&mut self, instance: &Instance, profile: u32, count: u32) {
-        for &row in instance.rows_of_profile(profile) {
+    /// Picks so many candidates of each signal, none in a family; residuals are rounded down.
+    pub(super) fn pick_alike(&mut self, tally: &[(Row, u32)]) {
+        for &(row, count) in tally {
             let left = &mut self.left[row.region() as usize];
-            if count < POWER_FROM {
-                (0..count).for_each(|_| *left -= first_drop(*left, row, Rounding::Down));
-            } else {
-                *left = left_by_all(*left, row.level().survival(), count);
-            }
+            *left = left_by_all(*left, row.level().survival(), count);
         }
     }
 
     /// Picks candidates in families of which nothing is picked, a family at once; residuals are rounded down.
-    pub(super) fn pick_whole_families(&mut self, instance: &Instance, mut members: Vec<u32>) {
+    pub(super) fn pick_whole_families(&mut self, instance: &Instance, members: &[u32]) {
+        let mut members = members.to_vec();
         members.sort_by_key(|&member| instance.family_of(member));
         let mut rows: Vec<Row> = Vec::new();
         let mut detections = Detections::default();
@@ -303,9 +300,6 @@ impl Detections {
     }
 }
 
-/// From so many on a power costs less than what it stands for one by one.
-const POWER_FROM: u32 = 12;
-
 /// What so many of one survival leave of a residual, rounded down: by squaring, with thirty bits more than a survival has.
 fn left_by_all(left: u64, survival: u64, count: u32) -> u64 {
     const MORE_BITS: u32 = 30;
@@ -389,7 +383,7 @@ mod tests {
             let plain = Instance::new(vec![WEIGHT_ONE], vec![1; levels.len()], (0..=n).collect(), rows).unwrap();
             let instance = plain.with_families(vec![0; levels.len()]).unwrap();
             let (mut at_once, mut one_by_one) = (Residuals::untouched(&instance), Residuals::untouched(&instance));
-            at_once.pick_whole_families(&instance, (0..n).collect());
+            at_once.pick_whole_families(&instance, &(0..n).collect::<Vec<u32>>());
             (0..n).for_each(|i| _ = one_by_one.pick(&instance, i));
             let (at_once, one_by_one) = (at_once.left[0], one_by_one.left[0]);
             // What is picked is rounded up by one unit where it is first.

@@ -69,17 +69,14 @@ impl<'a> Problem<'a> {
     /// A share of the reach, or the greatest gain where that is less.
     fn negligible(&self) -> u64 {
         let share = (self.reach.fitting >> NEGLIGIBLE_SHIFT).max(1);
-        let pool = self.pool();
-        let fitting = pool.candidates().filter(|&candidate| self.start.fits(candidate));
-        let left = fitting.filter(|candidate| !self.start.picks().contains(candidate));
         let mut greatest = 1;
-        for candidate in left {
-            greatest = greatest.max(self.start.gain(candidate));
-            if greatest >= share {
-                return share;
+        self.pool().each(|candidate| {
+            // Mostly the first is enough.
+            if greatest < share && self.start.fits(candidate) && !self.start.picks().contains(&candidate) {
+                greatest = greatest.max(self.start.gain(candidate));
             }
-        }
-        greatest
+        });
+        greatest.min(share)
     }
 
     /// Spends what `walk` leaves of the budget as far as that was asked for, and looks at the result.

@@ -66,9 +66,11 @@ impl Prospects {
             .collect();
         let mut at_least = vec![0; usize::from(2 * ONE) + 1];
         let mut cost_us_at_least = vec![0u64; at_least.len()];
+        let has_groups = instance.group_count() > 0;
         let mut step = |(candidate, &cost_us): (u32, &u64)| {
             let logarithm_above = logarithms[instance.profile_of(candidate) as usize];
-            if logarithm_above == 0 || instance.cost_alone_us(candidate) > budget_us {
+            let alone_us = if has_groups { instance.cost_alone_us(candidate) } else { cost_us };
+            if logarithm_above == 0 || alone_us > budget_us {
                 return 0;
             }
             let step = ONE + (logarithm_above - 1) - logarithm(floored(cost_us));
@@ -87,9 +89,11 @@ impl Prospects {
         Self { steps, at_least, cost_us_at_least, strongest, least_cost_us }
     }
 
-    /// The candidates of at least a step, which is at least [`LEAST_STEP`]; ascending.
-    pub(super) fn from(&self, step: u16) -> impl Iterator<Item = u32> {
-        (0u32..).zip(&self.steps).filter(move |&(_, &own)| own >= step).map(|(candidate, _)| candidate)
+    /// Calls `visit` with the candidates of at least a step, which is at least [`LEAST_STEP`]; ascending.
+    #[inline]
+    fn each_from(&self, step: u16, mut visit: impl FnMut(u32)) {
+        let all = (0u32..).zip(&self.steps).filter(|&(_, &own)| own >= step);
+        all.for_each(|(candidate, _)| visit(candidate));
     }
 
     /// The greatest step that at least `len` candidates have, or [`LEAST_STEP`].
@@ -103,11 +107,14 @@ impl Prospects {
         let costs_us = instance.costs_us();
         let below_floor = |cost_us: u64| i32::from(logarithm(floored(cost_us))) - i32::from(logarithm(cost_us.max(1)));
         let least = u16::try_from((step - below_floor(self.least_cost_us)).max(LEAST_STEP.into())).unwrap_or(u16::MAX);
-        let is_before = |&candidate: &u32| {
+        let mut before = Vec::new();
+        self.each_from(least, |candidate| {
             let at = candidate as usize;
-            i32::from(self.steps[at]) + below_floor(costs_us[at]) >= step
-        };
-        self.from(least).filter(is_before).collect()
+            if i32::from(self.steps[at]) + below_floor(costs_us[at]) >= step {
+                before.push(candidate);
+            }
+        });
+        before
     }
 
     /// The greatest step whose candidates cost at least `cost_us` together, or [`LEAST_STEP`].
@@ -141,32 +148,43 @@ impl<'a> Pool<'a> {
         Self { prospects, members }
     }
 
-    /// All of it, ascending.
-    pub(super) fn candidates(&self) -> impl Iterator<Item = u32> {
-        self.from(LEAST_STEP)
+    /// Calls `visit` with all of it, ascending.
+    #[inline]
+    pub(super) fn each(&self, visit: impl FnMut(u32)) {
+        self.each_from(LEAST_STEP, visit);
     }
 
-    /// What is of at least a step, ascending.
-    pub(super) fn from(&self, step: u16) -> impl Iterator<Item = u32> {
-        let of_all = self.members.is_none().then(|| self.prospects.from(step));
-        let of_members = self.members.unwrap_or_default().iter().copied();
-        let of_members = of_members.filter(move |&candidate| self.prospects.steps[candidate as usize] >= step);
-        of_all.into_iter().flatten().chain(of_members)
+    /// Calls `visit` with what is of at least a step, ascending.
+    #[inline]
+    pub(super) fn each_from(&self, step: u16, mut visit: impl FnMut(u32)) {
+        match self.members {
+            None => self.prospects.each_from(step, visit),
+            Some(members) => {
+                let of_step = members.iter().filter(|&&candidate| self.prospects.steps[candidate as usize] >= step);
+                of_step.for_each(|&candidate| visit(candidate));
+            }
+        }
     }
 
     /// All that fits and is not picked, with its gain and price after the picks of `walk`, ascending.
     pub(super) fn entries(&self, walk: &mut Walk<'_>) -> Vec<Entry> {
         let mut picked = walk.picks().to_vec();
         picked.sort_unstable();
-        let left = self.candidates().filter(|candidate| picked.binary_search(candidate).is_err());
-        left.filter_map(|candidate| walk.entry(candidate)).collect()
+        let mut entries = Vec::new();
+        self.each(|candidate| {
+            if picked.binary_search(&candidate).is_err() {
+                entries.extend(walk.entry(candidate));
+            }
+        });
+        entries
     }
 }
 
 /// The best `len` candidates by gain per cost with nothing picked, ascending.
 pub(super) fn best(prospects: &Prospects, bare: &mut Walk<'_>, len: usize) -> Vec<u32> {
     let from = prospects.step_of_best(len).saturating_sub(APART).max(LEAST_STEP);
-    let mut pool: Vec<Entry> = prospects.from(from).filter_map(|candidate| bare.entry(candidate)).collect();
+    let mut pool: Vec<Entry> = Vec::new();
+    prospects.each_from(from, |candidate| pool.extend(bare.entry(candidate)));
     split_off_best(&mut pool, len);
     let mut best: Vec<u32> = pool.into_iter().map(|entry| entry.candidate).collect();
     best.sort_unstable();
