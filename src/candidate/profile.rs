@@ -10,20 +10,18 @@ pub(super) struct Profiles {
     /// `entries[starts[profile]..starts[profile + 1]]`, ascending.
     starts: Vec<u32>,
     entries: Vec<Entry>,
-    /// An open hash table, of a power of two slots.
-    slots: Vec<Slot>,
-}
-
-/// A half of a profile's hash, and its number + 1; 0 where no profile is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    tag: u32,
-    next: u32,
+    /// An open hash table, of a power of two slots: a half of a profile's hash, and in the lower half its number + 1; 0 where
+    /// no profile is.
+    slots: Vec<u64>,
 }
 
 impl Profiles {
-    pub(super) fn new() -> Self {
-        Self { starts: vec![0], entries: Vec::new(), slots: vec![Slot::default(); 64] }
+    /// None yet, of at most so many.
+    pub(super) fn with_capacity(most: usize) -> Self {
+        // What is not touched of it costs nothing.
+        let mut starts = Vec::with_capacity(most + 1);
+        starts.push(0);
+        Self { starts, entries: Vec::with_capacity(most), slots: vec![0; (most / 2).next_power_of_two().max(64)] }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -43,21 +41,24 @@ impl Profiles {
         let mask = self.slots.len() - 1;
         loop {
             let slot = self.slots[at & mask];
-            let Some(profile) = (slot.next as usize).checked_sub(1) else {
+            if slot == 0 {
                 return self.add(entries, at & mask, tag);
-            };
-            if slot.tag == tag && self.entries(profile) == entries {
-                return profile;
+            }
+            if slot >> 32 == tag >> 32 {
+                let profile = usize::try_from(slot - tag).map_or(0, |next| next - 1);
+                if self.entries(profile) == entries {
+                    return profile;
+                }
             }
             at += 1;
         }
     }
 
-    fn add(&mut self, entries: &[Entry], at: usize, tag: u32) -> usize {
+    fn add(&mut self, entries: &[Entry], at: usize, tag: u64) -> usize {
         let profile = self.len();
         self.entries.extend_from_slice(entries);
         self.starts.push(position(self.entries.len()));
-        self.slots[at] = Slot { tag, next: position(profile + 1) };
+        self.slots[at] = tag | (profile as u64 + 1);
         if self.len() * 4 > self.slots.len() * 3 {
             self.grow();
         }
@@ -66,27 +67,27 @@ impl Profiles {
 
     fn grow(&mut self) {
         let mask = self.slots.len() * 2 - 1;
-        let mut slots = vec![Slot::default(); mask + 1];
+        let mut slots = vec![0; mask + 1];
         for profile in 0..self.len() {
             let (mut at, tag) = hash_of(self.entries(profile));
-            while slots[at & mask].next != 0 {
+            while slots[at & mask] != 0 {
                 at += 1;
             }
-            slots[at & mask] = Slot { tag, next: position(profile + 1) };
+            slots[at & mask] = tag | (profile as u64 + 1);
         }
         self.slots = slots;
     }
 }
 
-/// Multiplied and folded, one entry after the other, as two halves: well spread is enough, for entries are compared.
+/// Multiplied and folded, one entry after the other: where to begin to look, and the other half in its place in a slot. Well
+/// spread is enough, for entries are compared.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
-fn hash_of(entries: &[Entry]) -> (usize, u32) {
+fn hash_of(entries: &[Entry]) -> (usize, u64) {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let step = |hash: u64, entry: &Entry| (hash.rotate_left(23) ^ u64::from(entry.bits())).wrapping_mul(ODD);
     let hash = entries.iter().fold(entries.len() as u64, step);
     let hash = (hash ^ hash >> 32).wrapping_mul(ODD);
-    ((hash >> 32) as usize, hash as u32)
+    ((hash >> 32) as usize, hash << 32)
 }
 
 /// A count of signals, which are fewer than 2^32.
@@ -103,7 +104,7 @@ mod tests {
     proptest! {
         #[test]
         fn equal_profiles_have_one_number(sets in prop::collection::vec(prop::collection::vec(0u32..12, 0..4), 0..500)) {
-            let mut profiles = Profiles::new();
+            let mut profiles = Profiles::with_capacity(8);
             let mut want: Vec<Vec<Entry>> = Vec::new();
             for set in sets {
                 let entries: Vec<Entry> = set.into_iter().map(|list| Entry::new(list, 0)).collect();

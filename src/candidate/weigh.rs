@@ -9,7 +9,7 @@ use super::profile::{Profiles, position};
 use super::question::{Question, Standing};
 use super::trace::{Trace, traces};
 use crate::id::TestId;
-use crate::model::{Entry, Index, ModelError, each_test};
+use crate::model::{Index, ModelError, each_test};
 use crate::optimize::{Level, NO_FAMILY, Row};
 use crate::relevance::Relevance;
 use crate::signal::{self, Calibration, Evidence, ShareLevels};
@@ -52,7 +52,7 @@ impl Crowd {
         // No more than either: what is not touched of it costs nothing.
         let most = question.postings.min(index.root().tests as usize);
         let (mut tests, mut profile_of) = (Vec::with_capacity(most), Vec::with_capacity(most));
-        let (mut profiles, mut counts) = (Profiles::new(), Vec::new());
+        let (mut profiles, mut counts) = (Profiles::with_capacity(most), Vec::new());
         each_test(&mut question.readers, |test, entries| {
             if all_are_asked || entries.iter().any(|entry| is_asked[entry.list()]) {
                 let profile = profiles.number(entries);
@@ -194,6 +194,11 @@ impl Worths {
         worths
     }
 
+    #[inline]
+    fn rows_of(&self, profile: u32) -> &[Row] {
+        &self.rows[self.starts[profile as usize] as usize..self.starts[profile as usize + 1] as usize]
+    }
+
     /// The rows of a profile, each with how much of its region was run.
     #[inline]
     pub(super) fn of_profile(&self, profile: u32) -> impl Iterator<Item = (Row, f64)> {
@@ -270,28 +275,41 @@ impl Weighing<'_> {
         traces: &[Trace],
         each_distinct: impl FnOnce(&mut dyn FnMut(u32, u32, Evidence, f64)) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
-        // Of variants of one profile mostly nothing else is known: one row for as many of them as there are.
-        let mut known = Profiles::new();
-        let mut rows_of_known: Vec<u32> = Vec::new();
+        // Of variants of one profile mostly nothing else is known: one kind for as many of them as there are, chained from the
+        // last one that was found.
+        let mut last = vec![NONE; self.kinds.len()];
+        let mut chained: Vec<(u32, u32)> = Vec::new();
+        let profiles = position(self.kinds.len());
+        let mut factors = VariantFactors { calibration: self.calibration, known: Vec::new() };
         each_distinct(&mut |candidate, variants, words, history| {
-            let row = &mut of[candidate as usize];
-            let profile = *row;
+            let profile = of[candidate as usize];
             self.kinds[profile as usize].count -= 1;
             let next = position(self.kinds.len());
             let is_plain = history == 1.0 && words == Evidence::default();
-            *row = next;
-            if is_plain {
-                let number = known.number(&[Entry::from_bits(profile), Entry::from_bits(variants)]);
-                match rows_of_known.get(number) {
-                    Some(&known) => *row = known,
-                    None => rows_of_known.push(next),
-                }
+            let mut kind = if is_plain { last[profile as usize] } else { NONE };
+            while kind != NONE && chained[(kind - profiles) as usize].0 != variants {
+                kind = chained[(kind - profiles) as usize].1;
             }
-            if *row == next {
-                let evidence = evidence_of(traces[profile as usize], variants, words);
-                self.add_kind(profile, 1, &evidence, history);
-            } else {
-                self.kinds[*row as usize].count += 1;
+            if kind != NONE {
+                self.kinds[kind as usize].count += 1;
+                of[candidate as usize] = kind;
+                return;
+            }
+            of[candidate as usize] = next;
+            chained.push((variants, last[profile as usize]));
+            match is_plain {
+                true => {
+                    last[profile as usize] = next;
+                    let alone = self.alone.binary_search_by_key(&profile, |&(kind, _)| kind).map(|at| self.alone[at].1);
+                    let factor = factors.of(variants);
+                    self.alone.extend(alone.map(|alone| (next, alone * factor)));
+                    let recorded = self.kinds[profile as usize].recorded * factor;
+                    self.kinds.push(Kind { profile, count: 1, recorded });
+                }
+                false => {
+                    let evidence = evidence_of(traces[profile as usize], variants, words);
+                    self.add_kind(profile, 1, &evidence, history);
+                }
             }
         })
     }
@@ -305,9 +323,21 @@ impl Weighing<'_> {
         }
     }
 
+    /// Whether recorded factors alone weigh, so that one is that of all rows of a kind.
+    fn is_plain(&self) -> bool {
+        self.worths.shares.is_empty() && self.standings.iter().all(|&standing| standing == Standing::Shared)
+    }
+
     /// What the tests of each region bring together.
     fn totals(&self) -> Vec<f64> {
         let mut totals = vec![0.0; self.standings.len()];
+        if self.is_plain() {
+            for kind in &self.kinds {
+                let all = f64::from(kind.count) * kind.recorded;
+                self.worths.rows_of(kind.profile).iter().for_each(|row| totals[row.region() as usize] += all);
+            }
+            return totals;
+        }
         self.each_kind(|kind, alone| {
             for (row, share) in self.worths.of_profile(kind.profile) {
                 totals[row.region() as usize] += f64::from(kind.count) * self.weighed(kind, alone, row, share);
@@ -332,15 +362,24 @@ impl Weighing<'_> {
         let mut starts: Vec<u32> = vec![0];
         let mut rows: Vec<Row> = Vec::new();
         let mut row_of: Vec<u32> = Vec::with_capacity(self.kinds.len());
+        let is_plain = self.is_plain();
+        let plain =
+            |kind: &Kind, row: &Row| Row::new(row.region(), levels.level(kind.recorded, totals[row.region() as usize]));
         self.each_kind(|kind, alone| {
             let start = rows.len();
-            rows.extend(self.worths.of_profile(kind.profile).map(|(row, share)| {
-                let region = row.region() as usize;
-                match self.standings[region] {
-                    Standing::Declared => row,
-                    _ => Row::new(row.region(), levels.level(self.weighed(kind, alone, row, share), totals[region])),
-                }
-            }));
+            let of_profile = self.worths.rows_of(kind.profile);
+            match is_plain {
+                true => rows.extend(of_profile.iter().map(|row| plain(kind, row))),
+                false => rows.extend(self.worths.of_profile(kind.profile).map(|(row, share)| {
+                    let region = row.region() as usize;
+                    match self.standings[region] {
+                        Standing::Declared => row,
+                        _ => {
+                            Row::new(row.region(), levels.level(self.weighed(kind, alone, row, share), totals[region]))
+                        }
+                    }
+                })),
+            }
             // Profiles come first, each under its own number: of a hub most signals are the least, whatever else is known.
             let at = kind.profile as usize;
             let of_profile = starts.get(at + 1).map(|&end| starts[at] as usize..end as usize);
@@ -354,6 +393,30 @@ impl Weighing<'_> {
         });
         of.iter_mut().for_each(|kind| *kind = row_of[*kind as usize]);
         (starts, rows)
+    }
+}
+
+/// No kind.
+const NONE: u32 = u32::MAX;
+
+/// By how much the number of its variants changes the factor of a test of which nothing else is known.
+struct VariantFactors {
+    calibration: Calibration,
+    /// By number; 0 where it was not asked for.
+    known: Vec<f64>,
+}
+
+impl VariantFactors {
+    fn of(&mut self, variants: u32) -> f64 {
+        let at = variants as usize;
+        if self.known.len() <= at {
+            self.known.resize(at + 1, 0.0);
+        }
+        if self.known[at] == 0.0 {
+            let evidence = Evidence { variants: logarithm(variants), ..Evidence::default() };
+            self.known[at] = self.calibration.factor(&evidence);
+        }
+        self.known[at]
     }
 }
 

@@ -109,9 +109,9 @@ impl<'a> Relaxed<'a> {
     pub(super) fn reach(&self) -> Reach {
         let instance = self.instance;
         let (fitting, others) = self.crowds();
-        let tally = fitting.tally(instance);
+        let signals = fitting.tally(instance);
         let mut slack = 0;
-        for of_region in tally.chunk_by(|a, b| a.0.region() == b.0.region()) {
+        for of_region in signals.chunk_by(|a, b| a.0.region() == b.0.region()) {
             let detecting = || of_region.iter().filter(|(row, _)| row.level().detection() > 0);
             let signals: u64 = detecting().map(|&(_, count)| u64::from(count)).sum();
             // Levels of a region ascend, so that the first is the weakest.
@@ -120,9 +120,23 @@ impl<'a> Relaxed<'a> {
                 .map_or(0, |(row, _)| signals.min(CHANCE_ONE.div_ceil(u64::from(row.level().detection()))));
             slack += u64::from(instance.weights()[of_region[0].0.region() as usize]) * loss;
         }
-        let reached = fitting.utility(instance);
-        let all = if others.is_empty() { reached } else { fitting.and(others).utility(instance) };
-        Reach { all, fitting: reached, slack }
+        let mut torn: Vec<u32> = others.members.iter().map(|&member| instance.family_of(member)).collect();
+        torn.sort_unstable();
+        torn.dedup();
+        // Families that only fit in part differ between the two, the rest is run once.
+        let is_torn = |&member: &u32| torn.binary_search(&instance.family_of(member)).is_ok();
+        let (in_torn, whole): (Vec<u32>, Vec<u32>) = match torn.is_empty() {
+            true => (Vec::new(), fitting.members),
+            false => fitting.members.into_iter().partition(is_torn),
+        };
+        let mut some = Residuals::untouched(instance);
+        some.pick_alike(&tally(instance, &fitting.singles));
+        some.pick_whole_families(instance, &whole);
+        let mut all = some.clone();
+        some.pick_whole_families(instance, &in_torn);
+        all.pick_whole_families(instance, &[in_torn, others.members].concat());
+        all.pick_alike(&tally(instance, &others.singles));
+        Reach { all: all.utility(instance), fitting: some.utility(instance), slack }
     }
 
     /// The candidates that fit, and the others.
@@ -308,30 +322,11 @@ impl Crowd {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.singles.iter().all(|&count| count == 0)
-    }
-
-    /// These and others.
-    fn and(mut self, others: Self) -> Self {
-        self.singles.iter_mut().zip(others.singles).for_each(|(count, other)| *count += other);
-        self.members.extend(others.members);
-        self
-    }
-
     /// The signals of all of them by region and level, ascending, each with how many have it.
     fn tally(&self, instance: &Instance) -> Vec<(Row, u32)> {
         let mut counts = self.singles.clone();
         self.members.iter().for_each(|&member| counts[instance.profile_of(member) as usize] += 1);
         tally(instance, &counts)
-    }
-
-    /// A utility that is at least that of all of them.
-    fn utility(&self, instance: &Instance) -> u64 {
-        let mut residuals = Residuals::untouched(instance);
-        residuals.pick_alike(&tally(instance, &self.singles));
-        residuals.pick_whole_families(instance, &self.members);
-        residuals.utility(instance)
     }
 }
 

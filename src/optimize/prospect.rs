@@ -7,7 +7,7 @@
 //!
 //! Invariant: of two ratios whose steps differ by at least [`APART`], that of the greater step is the greater, exactly.
 
-use super::greedy::{Entry, Walk, floored, split_off_best};
+use super::greedy::{COST_FLOOR_US, Entry, Walk, floored, split_off_best};
 use super::instance::Instance;
 use super::level::{CHANCE_ONE, Level, SIGNAL_ONE};
 use super::objective::Residuals;
@@ -109,8 +109,8 @@ impl Prospects {
         let least = u16::try_from((step - below_floor(self.least_cost_us)).max(LEAST_STEP.into())).unwrap_or(u16::MAX);
         let mut before = Vec::new();
         self.each_from(least, |candidate| {
-            let at = candidate as usize;
-            if i32::from(self.steps[at]) + below_floor(costs_us[at]) >= step {
+            let (own, cost_us) = (i32::from(self.steps[candidate as usize]), costs_us[candidate as usize]);
+            if own >= step || (cost_us < COST_FLOOR_US && own + below_floor(cost_us) >= step) {
                 before.push(candidate);
             }
         });

@@ -22,11 +22,6 @@ impl Entry {
         (self.0 >> 8) as usize
     }
 
-    /// The entry of these bits.
-    pub(crate) fn from_bits(bits: u32) -> Self {
-        Self(bits)
-    }
-
     /// List and byte as one number.
     #[inline]
     pub(crate) fn bits(self) -> u32 {
