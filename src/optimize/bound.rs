@@ -98,7 +98,7 @@ impl<'a> Relaxed<'a> {
             true => self.instance.costs_us()[candidate as usize],
             false => self.instance.cost_alone_us(candidate),
         };
-        cost_us <= self.alone_us || self.first.binary_search(&candidate).is_ok()
+        cost_us <= self.alone_us || (!self.first.is_empty() && self.first.binary_search(&candidate).is_ok())
     }
 
     fn is_open(&self, candidate: u32) -> bool {
@@ -230,8 +230,7 @@ impl<'a> Relaxed<'a> {
         let mut from = prospects.step_of_cost(self.capacity_us) - unit;
         while from > 0 {
             let before = prospects.before(self.instance, from - above);
-            let apart = apart.iter().filter(|candidate| before.binary_search(candidate).is_err());
-            let before = before.iter().chain(apart).copied();
+            let before = joined(before, apart);
             let filled = fractional_knapsack(&mut self.items(without, before, &gain_of), self.capacity_us);
             let Some(cut) = filled.cut else {
                 from -= MORE_STEPS;
@@ -275,10 +274,12 @@ impl<'a> Relaxed<'a> {
     ) -> Vec<Item> {
         let mut without = without.to_vec();
         without.sort_unstable();
+        let mut without = without.into_iter().peekable();
         let mut items = Vec::new();
         let mut group_of = Vec::new();
         for candidate in candidates {
-            if !self.fits(candidate) || without.binary_search(&candidate).is_ok() {
+            while without.next_if(|&passed| passed < candidate).is_some() {}
+            if without.peek() == Some(&candidate) || !self.fits(candidate) {
                 continue;
             }
             let gain = gain_of(candidate);
@@ -294,6 +295,17 @@ impl<'a> Relaxed<'a> {
 
 /// How far apart steps have to be to tell ratios apart.
 const APART: i32 = prospect::APART as i32;
+
+/// Two ascending lists of candidates as one.
+fn joined(mut candidates: Vec<u32>, others: &[u32]) -> Vec<u32> {
+    if !others.is_empty() {
+        candidates.extend_from_slice(others);
+        // Two runs are merged.
+        candidates.sort();
+        candidates.dedup();
+    }
+    candidates
+}
 
 /// How many steps the unit of slopes is below that of utility.
 const SLOPE_STEPS: i32 = SLOPE_UNIT.ilog2() as i32 * prospect::PER_OCTAVE as i32;

@@ -95,7 +95,10 @@ pub(crate) fn each_test(lists: &mut [Reader<'_>], mut visit: impl FnMut(TestId, 
 }
 
 /// Pages with fewer postings are sorted: counting looks at every test of the page.
-const COUNTED_FROM: usize = 1 << 12;
+const COUNTED_FROM: usize = 1 << 15;
+
+/// Pages with fewer postings are sorted by comparing: two passes over the bytes of a place have 512 counts to make.
+const COMPARED_BELOW: usize = 1 << 7;
 
 /// The postings of a page.
 #[derive(Default)]
@@ -109,6 +112,7 @@ struct Page {
     ends: Vec<u32>,
     entries: Vec<Entry>,
     pairs: Vec<(u16, Entry)>,
+    spare: Vec<(u16, Entry)>,
 }
 
 impl Page {
@@ -153,7 +157,10 @@ impl Page {
         let mut pairs = std::mem::take(&mut self.pairs);
         pairs.clear();
         self.each_posting(|test, entry| pairs.push((test, entry)));
-        pairs.sort_unstable();
+        match pairs.len() < COMPARED_BELOW {
+            true => pairs.sort_unstable(),
+            false => sort_by_test(&mut pairs, &mut self.spare),
+        }
         for of_test in pairs.chunk_by(|a, b| a.0 == b.0) {
             self.entries.clear();
             self.entries.extend(of_test.iter().map(|&(_, entry)| entry));
@@ -188,6 +195,31 @@ impl Page {
             from = end;
         }
         (self.ends, self.entries) = (ends, entries);
+    }
+}
+
+/// Sorts pairs by test in two passes, a byte each; those of a test stay in their order, which is that of lists.
+fn sort_by_test(pairs: &mut Vec<(u16, Entry)>, spare: &mut Vec<(u16, Entry)>) {
+    let mut ends = [[0u32; 256]; 2];
+    for (test, _) in &*pairs {
+        let [low, high] = test.to_le_bytes().map(usize::from);
+        ends[0][low] += 1;
+        ends[1][high] += 1;
+    }
+    for ends in &mut ends {
+        let mut sum = 0;
+        for end in ends {
+            sum += std::mem::replace(end, sum);
+        }
+    }
+    spare.resize(pairs.len(), (0, Entry(0)));
+    for (byte, ends) in ends.iter_mut().enumerate() {
+        for &pair in &*pairs {
+            let end = &mut ends[usize::from(pair.0.to_le_bytes()[byte])];
+            spare[*end as usize] = pair;
+            *end += 1;
+        }
+        std::mem::swap(pairs, spare);
     }
 }
 
