@@ -49,9 +49,9 @@ pub(super) enum Rounding {
 #[derive(Clone, Debug)]
 pub(super) struct Residuals {
     left: Vec<u64>,
-    /// Whether a member of each family was picked.
-    touched: Vec<bool>,
-    /// The picked signals of each family by ascending region: a family reaches few regions, so that a search in its own
+    /// Of each family of which a member was picked, where its rankings are, from 1 on; 0 of the others.
+    touched: Vec<u32>,
+    /// The picked signals of such a family by ascending region: a family reaches few regions, so that a search in its own
     /// list costs less than one in a table of all.
     rankings: Vec<Vec<(u32, Ranking)>>,
 }
@@ -60,8 +60,8 @@ pub(super) struct Residuals {
 pub(super) struct Saved {
     /// Of its regions, in the order of its rows.
     left: Vec<u64>,
-    /// Of its family.
-    family: Option<(bool, Vec<(u32, Ranking)>)>,
+    /// The rankings of its family, if it has one, where that was touched.
+    rankings: Option<Vec<(u32, Ranking)>>,
 }
 
 impl Residuals {
@@ -69,29 +69,29 @@ impl Residuals {
     pub(super) fn untouched(instance: &Instance) -> Self {
         Self {
             left: vec![CHANCE_ONE; instance.weights().len()],
-            touched: vec![false; instance.family_count() as usize],
-            rankings: vec![Vec::new(); instance.family_count() as usize],
+            touched: vec![0; instance.family_count() as usize],
+            rankings: Vec::new(),
         }
     }
 
     /// Forgets all picks.
     pub(super) fn reset(&mut self) {
         self.left.fill(CHANCE_ONE);
-        self.touched.fill(false);
-        self.rankings.iter_mut().for_each(Vec::clear);
+        self.touched.fill(0);
+        self.rankings.clear();
     }
 
     /// Whether a member of the candidate's family was picked: if not, candidates of equal rows have equal gains.
     #[inline]
     pub(super) fn is_touched(&self, instance: &Instance, candidate: u32) -> bool {
-        !self.touched.is_empty() && self.touched.get(instance.family_of(candidate) as usize).is_some_and(|&yes| yes)
+        !self.touched.is_empty() && self.touched.get(instance.family_of(candidate) as usize).is_some_and(|&at| at > 0)
     }
 
     /// The candidates of the families of which a member was picked, ascending.
     pub(super) fn touched_candidates(&self, instance: &Instance) -> Vec<u32> {
-        match self.touched.contains(&true) {
-            true => (0u32..).take(instance.len()).filter(|&candidate| self.is_touched(instance, candidate)).collect(),
-            false => Vec::new(),
+        match self.rankings.is_empty() {
+            true => Vec::new(),
+            false => (0u32..).take(instance.len()).filter(|&candidate| self.is_touched(instance, candidate)).collect(),
         }
     }
 
@@ -177,22 +177,32 @@ impl Residuals {
             let drop = self.drop(family, row, rounding);
             self.left[row.region() as usize] -= drop;
             gain += weight_of(instance, row) * drop;
-            let rankings = &mut self.rankings[family as usize];
+            let rankings = self.rankings_of(family);
             let at = rankings.binary_search_by_key(&row.region(), |&(region, _)| region).unwrap_or_else(|at| {
                 rankings.insert(at, (row.region(), Ranking::default()));
                 at
             });
             rankings[at].1.insert(row.level());
         }
-        self.touched[family as usize] = true;
+        self.rankings_of(family);
         gain
+    }
+
+    /// The rankings of a family that is touched now, if it was not before.
+    fn rankings_of(&mut self, family: u32) -> &mut Vec<(u32, Ranking)> {
+        let at = &mut self.touched[family as usize];
+        if *at == 0 {
+            self.rankings.push(Vec::new());
+            *at = u32::try_from(self.rankings.len()).expect("there are no more families than candidates");
+        }
+        &mut self.rankings[*at as usize - 1]
     }
 
     /// What picking a candidate will change.
     pub(super) fn save(&self, instance: &Instance, candidate: u32) -> Saved {
         let left = instance.rows_of(candidate).iter().map(|row| self.left[row.region() as usize]).collect();
-        let family = instance.family_of(candidate) as usize;
-        Saved { left, family: self.touched.get(family).map(|&touched| (touched, self.rankings[family].clone())) }
+        let at = self.touched.get(instance.family_of(candidate) as usize).and_then(|&at| (at as usize).checked_sub(1));
+        Saved { left, rankings: at.map(|at| self.rankings[at].clone()) }
     }
 
     /// Takes back the last pick, before which this was saved.
@@ -200,17 +210,24 @@ impl Residuals {
         for (row, left) in instance.rows_of(candidate).iter().zip(saved.left) {
             self.left[row.region() as usize] = left;
         }
-        if let Some((touched, rankings)) = saved.family {
-            let family = instance.family_of(candidate) as usize;
-            self.touched[family] = touched;
-            self.rankings[family] = rankings;
+        let Some(touched) = self.touched.get_mut(instance.family_of(candidate) as usize) else { return };
+        match saved.rankings {
+            Some(rankings) => self.rankings[*touched as usize - 1] = rankings,
+            // It was the last to be touched.
+            None => {
+                *touched = 0;
+                self.rankings.pop();
+            }
         }
     }
 
     /// How far the residual of a row's region falls under a member of a family.
     fn drop(&self, family: u32, row: Row, rounding: Rounding) -> u64 {
         let left = self.left[row.region() as usize];
-        let rankings = &self.rankings[family as usize];
+        let Some(rankings) = (self.touched[family as usize] as usize).checked_sub(1).map(|at| &self.rankings[at])
+        else {
+            return first_drop(left, row, rounding);
+        };
         let Ok(at) = rankings.binary_search_by_key(&row.region(), |&(region, _)| region) else {
             return first_drop(left, row, rounding);
         };
