@@ -7,6 +7,7 @@
 //! - `look_up`: a path to its file, its record, and the lists of its first blocks;
 //! - `candidates/small`: a diff of three hunks in three files, to candidates; the everyday question;
 //! - `candidates/wide`: a diff of 200 lines in 40 files;
+//! - `candidates/hub`: a diff of 2,000 lines in 50 files, which nearly every test runs one of;
 //! - `match_path`: a path that is known by its end only;
 //! - `verify`, `build`, `join`: everything at once; none may grow faster than its input.
 //!
@@ -151,7 +152,7 @@ fn bench(criterion: &mut Criterion) {
     let end = known.split_once('/').map_or("", |(_, end)| end);
     assert!(matches!(index.match_path(end), Ok(PathMatch::Suffix(_))));
     criterion.bench_function("match_path", |bencher| bencher.iter(|| index.match_path(black_box(end))));
-    for (name, files, lines) in [("small", 3, 3), ("wide", 40, 200)] {
+    for (name, files, lines) in [("small", 3, 3), ("wide", 40, 200), ("hub", 50, 2_000)] {
         let text = diff_of(files, lines);
         let diff = diff::parse(text.as_bytes()).expect("the diff is well formed");
         let (regions, found) = candidates(&index, &diff);

@@ -105,8 +105,8 @@ impl Default for Options {
 
 /// Selects candidates of `instance` by lazy greedy.
 ///
-/// O(rows) for the first scores and the certificate; after that, lazy evaluation touches few candidates a pick, though
-/// in the worst case every one.
+/// O(rows + candidates) for the prospects and the reach; after that, lazy evaluation and the certificate touch few candidates,
+/// though in the worst case every one.
 ///
 /// # Panics
 /// When the options name a candidate that `instance` does not have.

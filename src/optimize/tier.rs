@@ -14,7 +14,7 @@
 use std::collections::BinaryHeap;
 
 use super::greedy::{Entry, Walk};
-use super::instance::NO_FAMILY;
+use super::instance::{NO_FAMILY, Row};
 
 pub(super) struct Tier {
     /// All candidates: runs with equal rows side by side, in the order in which they wait; each best first.
@@ -125,7 +125,7 @@ impl Tier {
 }
 
 /// Sorts entries into runs; the last run is an empty one at the end.
-fn queue_in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>, queue: &mut Vec<Entry>, runs: &mut Vec<Run>) {
+fn queue_in_runs(walk: &Walk<'_>, entries: Vec<Entry>, queue: &mut Vec<Entry>, runs: &mut Vec<Run>) {
     let instance = walk.instance();
     let rows_of = |entry: &Entry| instance.rows_of(entry.candidate);
     // A touched family goes on alone.
@@ -134,10 +134,14 @@ fn queue_in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>, queue: &mut Vec<Entry
         (walk.is_touched(candidate), instance.family_of(candidate), instance.group_of(candidate))
     };
     let by_cost = |entry: &Entry| (entry.price_us, entry.candidate);
-    entries.sort_unstable_by(|a, b| {
-        let by_rows = rows_of(a).cmp(rows_of(b));
-        by_rows.then_with(|| family_of(a).cmp(&family_of(b))).then_with(|| by_cost(a).cmp(&by_cost(b)))
+    // Equal rows are to stand side by side, in whatever order. Where hashes are equal and rows are not, some may stand apart, which
+    // costs a look at each.
+    let mut hashed: Vec<(u64, Entry)> = entries.into_iter().map(|entry| (hash_of(rows_of(&entry)), entry)).collect();
+    hashed.sort_unstable_by(|(hash_a, a), (hash_b, b)| {
+        let by_hash = hash_a.cmp(hash_b);
+        by_hash.then_with(|| family_of(a).cmp(&family_of(b))).then_with(|| by_cost(a).cmp(&by_cost(b)))
     });
+    let entries: Vec<Entry> = hashed.into_iter().map(|(_, entry)| entry).collect();
     let in_run = |a: &Entry, b: &Entry| family_of(a).1 != NO_FAMILY && family_of(a) == family_of(b);
     let mut twins: Vec<&[Entry]> = Vec::new();
     for same_rows in entries.chunk_by(|a, b| rows_of(a) == rows_of(b)) {
@@ -151,4 +155,10 @@ fn queue_in_runs(walk: &Walk<'_>, mut entries: Vec<Entry>, queue: &mut Vec<Entry
         }
     }
     runs.push(Run { start: queue.len(), waits: false });
+}
+
+fn hash_of(rows: &[Row]) -> u64 {
+    let step =
+        |hash: u64, row: &Row| (hash.rotate_left(23) ^ u64::from(row.bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    rows.iter().fold(rows.len() as u64, step)
 }
