@@ -120,23 +120,10 @@ impl<'a> Relaxed<'a> {
                 .map_or(0, |(row, _)| signals.min(CHANCE_ONE.div_ceil(u64::from(row.level().detection()))));
             slack += u64::from(instance.weights()[of_region[0].0.region() as usize]) * loss;
         }
-        let mut torn: Vec<u32> = others.members.iter().map(|&member| instance.family_of(member)).collect();
-        torn.sort_unstable();
-        torn.dedup();
-        // Families that only fit in part differ between the two, the rest is run once.
-        let is_torn = |&member: &u32| torn.binary_search(&instance.family_of(member)).is_ok();
-        let (in_torn, whole): (Vec<u32>, Vec<u32>) = match torn.is_empty() {
-            true => (Vec::new(), fitting.members),
-            false => fitting.members.into_iter().partition(is_torn),
-        };
-        let mut some = Residuals::untouched(instance);
-        some.pick_alike(&tally(instance, &fitting.singles));
-        some.pick_whole_families(instance, &whole);
-        let mut all = some.clone();
-        some.pick_whole_families(instance, &in_torn);
-        all.pick_whole_families(instance, &[in_torn, others.members].concat());
-        all.pick_alike(&tally(instance, &others.singles));
-        Reach { all: all.utility(instance), fitting: some.utility(instance), slack }
+        let reached = fitting.utility(instance);
+        // Run as one, so that what all reach is the same at every budget, to the last bit.
+        let all = if others.is_empty() { reached } else { fitting.and(others).utility(instance) };
+        Reach { all, fitting: reached, slack }
     }
 
     /// The candidates that fit, and the others.
@@ -239,7 +226,8 @@ impl<'a> Relaxed<'a> {
             if cut.step() >= from + APART {
                 return filled.sum;
             }
-            from = (from - 1).min(cut.step() - APART);
+            // What is cut among more is worth no less per cost: its step is no lower, but for what steps do not tell apart.
+            from = (from - 1).min(cut.step() - 2 * APART);
         }
         fractional_knapsack(&mut all(), self.capacity_us).sum
     }
@@ -332,6 +320,26 @@ impl Crowd {
             NO_FAMILY => self.singles[instance.profile_of(candidate) as usize] += 1,
             _ => self.members.push(candidate),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.singles.iter().all(|&count| count == 0)
+    }
+
+    /// These and others.
+    fn and(mut self, others: Self) -> Self {
+        self.singles.iter_mut().zip(others.singles).for_each(|(count, other)| *count += other);
+        self.members.extend(others.members);
+        self.members.sort_unstable();
+        self
+    }
+
+    /// A utility that is at least that of all of them.
+    fn utility(&self, instance: &Instance) -> u64 {
+        let mut residuals = Residuals::untouched(instance);
+        residuals.pick_alike(&tally(instance, &self.singles));
+        residuals.pick_whole_families(instance, &self.members);
+        residuals.utility(instance)
     }
 
     /// The signals of all of them by region and level, ascending, each with how many have it.
