@@ -30,17 +30,23 @@ struct Shared {
 }
 
 impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
-    /// Joins models to `nothing`: observations that say how much memory may be used. O(their tests, files and words); blocks
-    /// are read when the model is written.
+    /// Joins models to `nothing`: observations that say how much memory may be used. Whoever names a base vouches that all of
+    /// them describe it. O(their tests, files and words); blocks are read when the model is written.
     ///
     /// # Errors
     /// If a model is damaged, or contradicts one before it; with its position.
-    pub fn join(models: &[&'a Index<D>], nothing: Observations) -> Result<Self, (usize, BuildError)> {
+    pub fn join(
+        models: &[&'a Index<D>],
+        named_base: Option<&str>,
+        nothing: Observations,
+    ) -> Result<Self, (usize, BuildError)> {
         let base = models.first().and_then(|model| model.root().base.clone());
         let is_of_base = |model: &&Index<D>| model.root().base == base;
-        let is_one_base = base.is_some() && models.iter().all(is_of_base);
+        let agree = base.is_some() && models.iter().all(is_of_base);
+        let is_one_base = agree || named_base.is_some();
         let sources = Sources::new(nothing);
-        let mut merged = Self { sources, base: base.filter(|_| is_one_base), stamps: HashMap::new() };
+        let mut merged =
+            Self { sources, base: named_base.map(str::to_owned).or(base.filter(|_| agree)), stamps: HashMap::new() };
         for (position, model) in models.iter().enumerate() {
             let failed = |error| (position, error);
             merged.check_constants(model).map_err(failed)?;
@@ -50,7 +56,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
         Ok(merged)
     }
 
-    /// The commit that all of them describe; `None` where they name several, or one of them none.
+    /// The commit that all of them describe; `None` where nobody named it, and they name several, or one of them none.
     pub fn base(&self) -> Option<&str> {
         self.base.as_deref()
     }
@@ -59,14 +65,9 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
     ///
     /// # Errors
     /// As [`Sources::write`].
-    pub fn write<W: Write + Seek>(
-        self,
-        base: Option<&str>,
-        told: impl FnMut(Phase, u64, u64),
-        out: W,
-    ) -> Result<Written, BuildError> {
+    pub fn write<W: Write + Seek>(self, told: impl FnMut(Phase, u64, u64), out: W) -> Result<Written, BuildError> {
         let stamps = self.stamps;
-        self.sources.write(base, |path| stamps.get(path)?.stamp, told, out)
+        self.sources.write(self.base.as_deref(), |path| stamps.get(path)?.stamp, told, out)
     }
 
     fn check_constants(&self, model: &Index<D>) -> Result<(), BuildError> {

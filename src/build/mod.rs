@@ -70,7 +70,7 @@ pub enum BuildError {
     },
     /// Models were recorded with different contents of files.
     #[error(
-        "what it knows of {} is not of the content that the models before it know{}; record them at one commit",
+        "what it knows of {} is not of the content that the models before it know{}; record them at one commit, or, where only hashes are missing, name it with --base REV",
         named(files, *more),
         if files.len() == 1 { "" } else { " of them" }
     )]

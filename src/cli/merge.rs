@@ -32,7 +32,7 @@ pub(super) struct MergeArgs {
     /// Where the joined model goes; it may be one of them
     #[arg(long = "model", value_name = "FILE")]
     output: PathBuf,
-    /// The commit that they describe, where they do not all name the same
+    /// The commit that all of them describe, where they do not all name it; files without a hash are taken to be of it
     #[arg(long, value_name = "REV")]
     base: Option<String>,
     /// How much memory to use, such as 512M or 4G; what does not fit waits in unnamed files beside the result. By default a
@@ -56,26 +56,27 @@ pub(super) fn run(args: &MergeArgs) -> Outcome {
     let known: Vec<&Index<Mmap>> = models.iter().collect();
     let memory = args.memory.unwrap_or_else(machine::quarter_of_memory);
     let nothing = Observations::with_memory(memory / 2, folder_of(&args.output));
-    let merged =
-        Merged::join(&known, nothing).map_err(|(position, error)| build_error(error, &args.models[position]))?;
-    let base = match &args.base {
+    let named = match &args.base {
         Some(named) => {
             let here = std::env::current_dir().ok();
             named_base(named, here.as_deref().and_then(Repository::around).as_ref())?
         }
-        None => Base { commit: merged.base().map(str::to_owned), note: None },
+        None => Base { commit: None, note: None },
     };
+    let merged = Merged::join(&known, named.commit.as_deref(), nothing)
+        .map_err(|(position, error)| build_error(error, &args.models[position]))?;
+    let has_base = merged.base().is_some();
     let mut progress = Progress::new(args.progress, args.quiet);
     let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
     let written = replace(&args.output, |out| {
-        merged.write(base.commit.as_deref(), told, out).map_err(|error| match error {
+        merged.write(told, out).map_err(|error| match error {
             BuildError::Joined { position, error } => Error::Model { path: args.models[position].clone(), error },
             error => build_error(error, &args.output),
         })
     })?;
     drop(progress);
     if !args.quiet {
-        base.note.iter().for_each(|text| note(text));
+        named.note.iter().for_each(|text| note(text));
         note(&format!(
             "merged {} into `{}`: {}, {}, {} bytes",
             counted(models.len(), "model"),
@@ -84,7 +85,7 @@ pub(super) fn run(args: &MergeArgs) -> Outcome {
             counted(written.files as usize, "file"),
             group_digits(written.bytes)
         ));
-        if base.commit.is_none() {
+        if !has_base {
             note("the models do not all name one commit, so the result names none; --base REV names it");
         }
     }

@@ -216,9 +216,9 @@ fn a_damaged_model_merges_to_the_same_or_not_at_all() {
         let mut aligned = rkyv::util::AlignedVec::<64>::new();
         aligned.extend_from_slice(bytes);
         let index = Index::open(&aligned[..]).ok()?;
-        let merged = Merged::join(&[&index], Observations::default()).ok()?;
+        let merged = Merged::join(&[&index], None, Observations::default()).ok()?;
         let mut file = std::io::Cursor::new(Vec::new());
-        merged.write(Some("c0ffee"), |_, _, _| (), &mut file).ok()?;
+        merged.write(|_, _, _| (), &mut file).ok()?;
         Some(file.into_inner())
     };
     assert!(merge(&good).as_deref() == Some(&good[..]));

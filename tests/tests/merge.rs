@@ -86,6 +86,8 @@ fn models_of_several_commits_merge_where_shared_files_agree() {
     fs::remove_file(folder.path().join("runner1/src/a.py")).unwrap();
     built(&folder, 1, OTHER);
     assert_eq!(merged(&folder, &["0.covopt", "1.covopt", "--model", "m.covopt"]).code, 65);
+    let named = ["0.covopt", "1.covopt", "--model", "m.covopt", "--base", BASE];
+    assert_eq!(merged(&folder, &named).code, 0, "whoever names the commit vouches for it");
     built(&folder, 1, BASE);
     assert_eq!(merged(&folder, &["0.covopt", "1.covopt", "--model", "m.covopt"]).code, 0, "of one commit it is one");
 }

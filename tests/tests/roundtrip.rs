@@ -411,10 +411,9 @@ proptest! {
         let merge = |models: &[&Bytes]| {
             let models: Vec<Index<&[u8]>> = models.iter().map(|bytes| Index::open(&bytes[..]).unwrap()).collect();
             let known: Vec<&Index<&[u8]>> = models.iter().collect();
-            let merged = Merged::join(&known, Observations::default()).unwrap();
+            let merged = Merged::join(&known, None, Observations::default()).unwrap();
             let mut file = std::io::Cursor::new(Vec::new());
-            let base = merged.base().map(str::to_owned);
-            merged.write(base.as_deref(), |_, done, total| assert!(done <= total), &mut file).unwrap();
+            merged.write(|_, done, total| assert!(done <= total), &mut file).unwrap();
             let mut bytes = Bytes::new();
             bytes.extend_from_slice(file.get_ref());
             bytes
