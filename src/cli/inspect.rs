@@ -124,7 +124,7 @@ fn encodings(model: &Model) -> Result<BTreeMap<&'static str, EncodingReport>, Mo
     let mut add = |list: PostingList<'_>| {
         let name = match list.encoding() {
             _ if list.count() == 0 => "empty",
-            Encoding::Deltas => "deltas",
+            Encoding::Runs => "runs",
             Encoding::Roaring => "roaring",
             Encoding::Range => "range",
         };

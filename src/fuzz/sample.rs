@@ -2,10 +2,10 @@
 
 use crate::observation::{LineRange, LineSet, Observations, Outcome, Run, Session, Symbol, SymbolKind};
 
-/// Tests of [`sample`]: enough for a list that is shortest as a bitmap.
+/// Tests of [`sample`]: enough for lists of many runs.
 const TESTS: u32 = 200;
 
-/// A change of files that [`sample`] knows: blocks with lists of every encoding, an import, a symbol, a test file, a
+/// A change of files that [`sample`] knows: blocks with lists of runs and of one range, an import, a symbol, a test file, a
 /// path known by its end, features, and a file that nobody knows.
 pub const SAMPLE_DIFF: &[u8] = b"\
 --- a/src/a.py

@@ -207,29 +207,43 @@ fn counts_that_the_sections_do_not_bear_out_are_refused() {
 
 #[test]
 fn lists_that_lie_are_errors() {
-    const UNIFORM_DELTAS: u8 = 0x10;
-    const UNIFORM_ROARING: u8 = 0x11;
-    const UNIFORM_RANGE: u8 = 0x12;
-    assert_eq!(list(&[UNIFORM_DELTAS, 2, 9, 3, 4]), Ok(vec![(3, 9), (7, 9)]));
-    assert_eq!(list(&[UNIFORM_RANGE, 2, 9, 3]), Ok(vec![(3, 9), (4, 9)]));
-    assert_eq!(list(&[0x00, 2, 8, 9, 3, 4]), Ok(vec![(3, 8), (7, 9)]));
-    let lies: [(&str, &[u8]); 16] = [
-        ("more than it holds", &[UNIFORM_DELTAS, 3, 9, 3, 4]),
-        ("fewer than it holds", &[UNIFORM_DELTAS, 1, 9, 3, 4]),
-        ("none", &[UNIFORM_DELTAS, 0, 9]),
-        ("a test past the last", &[UNIFORM_DELTAS, 2, 9, 3, 201, 1]),
-        ("a distance of 0", &[UNIFORM_DELTAS, 2, 9, 3, 0]),
-        ("a signal of 0", &[UNIFORM_DELTAS, 1, 0, 3]),
-        ("one signal of 0", &[0x00, 2, 8, 0, 3, 4]),
-        ("signals cut short", &[0x00, 9, 8, 9]),
-        ("a varint cut short", &[UNIFORM_DELTAS, 1, 9, 0x80]),
-        ("more tests than the model", &[UNIFORM_RANGE, 0xff, 0xff, 0xff, 0xff, 0x0f, 9, 0]),
-        ("a range past the last", &[UNIFORM_RANGE, 100, 9, 120]),
-        ("a range and more", &[UNIFORM_RANGE, 2, 9, 3, 4]),
-        ("an unknown encoding", &[0x13, 1, 9, 3]),
-        ("an unknown flag", &[0x20, 1, 9, 3]),
-        ("a bitmap cut short", &[UNIFORM_ROARING, 1, 9, 0x3a, 0x30, 0, 0]),
-        ("a bitmap of another size", &[UNIFORM_ROARING, 1, 9, 0x3a, 0x30, 0, 0, 0, 0, 0, 0]),
+    // How ids and signals are stored, with a count of two; a count of 0 is one that follows.
+    const RUNS: u8 = 0x24;
+    const RUNS_BYTES: u8 = 0x28;
+    const RUNS_PALETTE: u8 = 0x2c;
+    const ROARING: u8 = 0x15;
+    const RANGE: u8 = 0x26;
+    const MORE: u8 = 0x0f;
+    assert_eq!(list(&[RUNS, 9, 0x46]), Ok(vec![(3, 9), (7, 9)]));
+    assert_eq!(list(&[RUNS & MORE, 2, 9, 0x46]), Ok(vec![(3, 9), (7, 9)]));
+    assert_eq!(list(&[RANGE, 9, 3]), Ok(vec![(3, 9), (4, 9)]));
+    assert_eq!(list(&[RUNS_BYTES, 8, 9, 0x46]), Ok(vec![(3, 8), (7, 9)]));
+    assert_eq!(list(&[RUNS_PALETTE, 2, 8, 9, 1, 0x10, 0x46]), Ok(vec![(3, 8), (7, 9)]));
+    let lies: [(&str, &[u8]); 24] = [
+        ("more than it holds", &[RUNS + 0x10, 9, 0x46]),
+        ("fewer than it holds", &[RUNS - 0x10, 9, 0x46]),
+        ("none", &[RUNS & MORE, 0, 9]),
+        ("a test past the last", &[RUNS, 9, 0xa6, 0x7d]),
+        ("a run past its count", &[RUNS, 9, 0x17]),
+        ("a run past all numbers", &[RUNS, 9, 0xff, 0xff, 0xff, 0xff, 0xff, 0x07, 0x00]),
+        ("a filling that is not 0", &[RUNS, 9, 0x46, 0x10]),
+        ("ids and more", &[RUNS, 9, 0x46, 0]),
+        ("a signal of 0", &[RUNS, 0, 0x46]),
+        ("one signal of 0", &[RUNS_BYTES, 8, 0, 0x46]),
+        ("signals cut short", &[RUNS_BYTES, 8]),
+        ("no palette", &[RUNS_PALETTE, 0, 1, 0x10, 0x46]),
+        ("a palette with a 0", &[RUNS_PALETTE, 2, 8, 0, 1, 0x10, 0x46]),
+        ("a palette cut short", &[RUNS_PALETTE, 200, 8, 9, 1, 0x10, 0x46]),
+        ("fewer signals than ids", &[RUNS_PALETTE, 2, 8, 9, 0, 0x46]),
+        ("more signals than ids", &[RUNS_PALETTE, 2, 8, 9, 1, 0x05, 0x46]),
+        ("signals longer than the list", &[RUNS_PALETTE, 2, 8, 9, 0xff, 0xff, 0x7f, 0x10, 0x46]),
+        ("a number cut short", &[RUNS, 9, 0x88]),
+        ("more tests than the model", &[RANGE & MORE, 0xff, 0xff, 0xff, 0xff, 0x0f, 9, 0]),
+        ("a range past the last", &[RANGE & MORE, 100, 9, 120]),
+        ("a range and more", &[RANGE, 9, 3, 4]),
+        ("an unknown encoding", &[0x17, 9, 3]),
+        ("a bitmap cut short", &[ROARING, 9, 0x3a, 0x30, 0, 0]),
+        ("a bitmap of another size", &[ROARING, 9, 0x3a, 0x30, 0, 0, 0, 0, 0, 0]),
     ];
     for (what, bytes) in lies {
         assert!(list(bytes).is_err(), "{what}");

@@ -430,7 +430,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         Ok(Feature {
             weight,
             weight_declared,
-            list: PostingList::read(&raw.list, self.section(Kind::Postings), self.root.tests)?,
+            list: PostingList::read(raw.list.at()?, self.section(Kind::Postings), self.root.tests)?,
         })
     }
 
@@ -444,7 +444,7 @@ impl<D: AsRef<[u8]>> Index<D> {
     }
 
     fn word_list<'a>(&'a self, list: &'a RawListRef) -> Result<PostingList<'a>, ModelError> {
-        PostingList::read(list, self.section(Kind::WordPostings), self.root.tests)
+        PostingList::read(list.at()?, self.section(Kind::WordPostings), self.root.tests)
     }
 
     /// Calls `visit` with every word and its tests. O(words).
@@ -529,7 +529,7 @@ pub struct FileView<'a> {
 
 impl<'a> FileView<'a> {
     fn list(&self, bytes: &'a super::postings::ListRefBytes) -> Result<PostingList<'a>, ModelError> {
-        PostingList::read(RawListRef::from_bytes(bytes), self.postings, self.tests)
+        PostingList::read(RawListRef::from_bytes(bytes).at()?, self.postings, self.tests)
     }
 
     /// Size and content hash, where known.

@@ -160,13 +160,14 @@ fn same_or_refused(bytes: &[u8], questions: &[Question], want: &[Answer], what: 
     refused
 }
 
+/// Bitmaps are for lists longer than any of the sample; those of `src/model/postings/` are flipped there.
 #[test]
-fn the_sample_has_every_encoding() {
+fn the_sample_has_every_encoding_of_short_lists() {
     let bytes = model();
     let index = Index::open(&bytes[..]).unwrap();
     let view = index.file(index.find_file("src/a.py").unwrap().unwrap()).unwrap();
     let lists: Vec<PostingList<'_>> = (0..view.block_count() as u32).map(|block| view.block(block).unwrap()).collect();
-    for encoding in [Encoding::Deltas, Encoding::Roaring, Encoding::Range] {
+    for encoding in [Encoding::Runs, Encoding::Range] {
         assert!(lists.iter().any(|list| list.encoding() == encoding), "{encoding:?}");
     }
     let touching = view.touching().unwrap().to_vec().unwrap();

@@ -1,52 +1,48 @@
 //! Posting lists: the tests with a signal on a region, ascending, with one byte each.
 //!
 //! ```text
-//! list    tag u8, count varint, signals, ids
-//! tag     low 4 bits: encoding of the ids; 0x10: one signal byte holds for all, else there is one a test
-//! ids     0 deltas: the first id, then each distance to the one before, varints
-//!         1 roaring: a portable bitmap, to the end
-//!         2 range: the first id, varint; the rest follow without a gap
+//! list     tag u8, [count varint], signals, ids
+//! tag      bits 0-1: how the ids are stored; bits 2-3: how the signals are; bits 4-7: the count, 0 where it follows
+//! signals  0 all are 1; 1 all are the u8 that follows; 2 one u8 a test;
+//!          3 palette: its size u8, its bytes, the length of a signal list as varint, the signal list
+//! ids      0 runs: a run list, to the end
+//!          1 roaring: a portable bitmap, to the end
+//!          2 range: the first id as varint; the rest follow without a gap
 //! ```
 //!
-//! The builder takes the shortest encoding of each list. Lists of at most twelve bytes live in their [`RawListRef`],
-//! which is 16 bytes either way; larger ones are found, and checked, through it.
+//! Run lists and signal lists are those of [`nibbles`]. The builder takes the shortest form of each list; but from
+//! [`BITMAP_LEAST`] tests on, where it is read several times as fast as a run list, a bitmap may be up to twice as long.
 
 mod abreast;
+mod nibbles;
 mod pages;
+mod reference;
 mod roaring;
 
 use ::roaring::RoaringBitmap;
-use bytemuck::{Pod, Zeroable};
 
-use super::bytes::{Cursor, checksum, put_varint};
+use super::bytes::{Cursor, put_varint};
 use super::error::ModelError;
 use crate::id::TestId;
 
 pub(crate) use abreast::{Entry, Reader, each_test};
 use pages::Pages;
+pub(crate) use reference::{INLINE, ListAt, ListRefBytes, RawListRef};
 
 const SECTION: &str = "postings";
-const UNIFORM: u8 = 0x10;
-const DELTAS: u8 = 0;
+const RUNS: u8 = 0;
 const ROARING: u8 = 1;
 const RANGE: u8 = 2;
-/// Top bit of a reference's length: the list is the reference's other twelve bytes.
-pub(crate) const INLINE: u32 = 1 << 31;
-/// Bytes of a list that fit its reference.
-const INLINE_BYTES: usize = 12;
-
-/// Where a list is. The record that holds the reference is checked by its own checksum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub(crate) struct RawListRef {
-    /// Length in bytes, little-endian; with the top bit, the list itself is in `place`.
-    length: [u8; 4],
-    /// Offset in the postings section (8 bytes) and checksum (4 bytes), or up to twelve bytes of list.
-    place: [u8; INLINE_BYTES],
-}
-
-/// A [`RawListRef`] as records hold it.
-pub(crate) type ListRefBytes = [u8; 16];
+const ONES: u8 = 0 << 2;
+const ONE: u8 = 1 << 2;
+const BYTES: u8 = 2 << 2;
+const PALETTE: u8 = 3 << 2;
+/// Counts up to here are in the tag.
+const COUNT_MOST: usize = 15;
+/// A bitmap is never the shorter one below this many tests: half bytes beat the two bytes of an array container.
+const BITMAP_LEAST: usize = 4096;
+/// How many times as long as a run list a bitmap may be.
+const BITMAP_LONGER: usize = 2;
 
 /// One test and the byte that its test and region say: lines run, damped frequency, or declared signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,11 +53,11 @@ pub struct Posting {
     pub signal: u8,
 }
 
-/// Which encoding a list uses, for `inspect`.
+/// How the ids of a list are stored, for `inspect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Encoding {
-    /// Distances as varints.
-    Deltas,
+    /// Runs of tests and the gaps between them.
+    Runs,
     /// A portable roaring bitmap.
     Roaring,
     /// Consecutive tests.
@@ -74,96 +70,74 @@ pub(crate) fn encode(postings: &[Posting]) -> Vec<u8> {
     if postings.is_empty() {
         return Vec::new();
     }
-    let ids = encode_ids(postings);
-    let uniform = postings.iter().all(|p| p.signal == postings[0].signal);
-    let mut out = vec![ids.0 | if uniform { UNIFORM } else { 0 }];
-    put_varint(&mut out, postings.len() as u64);
-    let signals = if uniform { &postings[..1] } else { postings };
-    out.extend(signals.iter().map(|posting| posting.signal));
-    out.extend(ids.1);
+    let (signals_tag, signals) = encode_signals(postings);
+    let (ids_tag, ids) = encode_ids(postings);
+    let in_tag = u8::try_from(postings.len()).ok().filter(|&count| usize::from(count) <= COUNT_MOST);
+    let mut out = vec![ids_tag | signals_tag | in_tag.unwrap_or(0) << 4];
+    if in_tag.is_none() {
+        put_varint(&mut out, postings.len() as u64);
+    }
+    out.extend(signals);
+    out.extend(ids);
     out
 }
 
-fn encode_ids(postings: &[Posting]) -> (u8, Vec<u8>) {
-    let first = postings[0].test.0;
-    let last = postings[postings.len() - 1].test.0;
-    let mut ids = Vec::new();
-    if (last - first) as usize == postings.len() - 1 {
-        put_varint(&mut ids, first.into());
-        return (RANGE, ids);
+fn encode_signals(postings: &[Posting]) -> (u8, Vec<u8>) {
+    let signals = || postings.iter().map(|posting| posting.signal);
+    let first = postings[0].signal;
+    if signals().all(|signal| signal == first) {
+        return if first == 1 { (ONES, Vec::new()) } else { (ONE, vec![first]) };
     }
-    let mut before = 0;
-    for posting in postings {
-        put_varint(&mut ids, (posting.test.0 - before).into());
-        before = posting.test.0;
-    }
-    // Below this many tests a container's headers alone outweigh the distances.
-    if postings.len() < 64 {
-        return (DELTAS, ids);
-    }
-    let mut bitmap: RoaringBitmap = postings.iter().map(|posting| posting.test.0).collect();
-    bitmap.optimize();
-    if bitmap.serialized_size() >= ids.len() {
-        return (DELTAS, ids);
-    }
-    ids.clear();
-    bitmap.serialize_into(&mut ids).expect("writing to memory does not fail");
-    (ROARING, ids)
+    let palette = palette(postings);
+    let list = nibbles::encode_signals(signals(), &palette);
+    let mut out = vec![u8::try_from(palette.len()).expect("a signal is one of 255 bytes")];
+    out.extend(palette);
+    put_varint(&mut out, list.len() as u64);
+    out.extend(list);
+    if out.len() < postings.len() { (PALETTE, out) } else { (BYTES, signals().collect()) }
 }
 
-impl RawListRef {
-    /// A reference to an encoded list that is placed in the postings section by `place`, unless it fits in here.
-    pub(crate) fn new(list: &[u8], place: impl FnOnce(&[u8]) -> u64) -> Self {
-        let length = u32::try_from(list.len()).ok().filter(|&length| length < INLINE);
-        // Below 2^30 tests: at most 2^30 signals, and 2^29 bytes or so of bitmap.
-        let length = length.expect("a list of fewer than 2^30 tests is shorter than 2 GiB");
-        let mut at = [0; INLINE_BYTES];
-        if list.len() <= INLINE_BYTES {
-            at[..list.len()].copy_from_slice(list);
-            return Self { length: (length | INLINE).to_le_bytes(), place: at };
-        }
-        at[..8].copy_from_slice(&place(list).to_le_bytes());
-        at[8..].copy_from_slice(&checksum(list, 0).to_le_bytes());
-        Self { length: length.to_le_bytes(), place: at }
-    }
+/// The signals of a list, those of the most runs first: their positions are small numbers.
+fn palette(postings: &[Posting]) -> Vec<u8> {
+    let mut runs = [0u32; 256];
+    nibbles::each_run(postings.iter().map(|p| p.signal), |a, b| a == b, |signal, _| runs[usize::from(signal)] += 1);
+    let mut palette: Vec<u8> = (1..=u8::MAX).filter(|&signal| runs[usize::from(signal)] > 0).collect();
+    palette.sort_by_key(|&signal| std::cmp::Reverse(runs[usize::from(signal)]));
+    palette
+}
 
-    /// The reference that a record holds as `bytes`.
-    pub(crate) fn from_bytes(bytes: &ListRefBytes) -> &Self {
-        bytemuck::cast_ref(bytes)
+fn encode_ids(postings: &[Posting]) -> (u8, Vec<u8>) {
+    let ids = || postings.iter().map(|posting| posting.test.0);
+    let (first, last) = (postings[0].test.0, postings[postings.len() - 1].test.0);
+    if (last - first) as usize == postings.len() - 1 {
+        let mut range = Vec::new();
+        put_varint(&mut range, first.into());
+        return (RANGE, range);
     }
-
-    /// The reference as a record holds it.
-    pub(crate) fn to_bytes(self) -> ListRefBytes {
-        bytemuck::cast(self)
+    let runs = nibbles::encode_ids(ids());
+    if postings.len() < BITMAP_LEAST {
+        return (RUNS, runs);
     }
-
-    /// Offset and length of the list in the postings section; `None` for a list that is inline.
-    pub(crate) fn extent(&self) -> Option<(u64, u32)> {
-        let mut offset = [0; 8];
-        offset.copy_from_slice(&self.place[..8]);
-        let length = u32::from_le_bytes(self.length);
-        (length & INLINE == 0).then(|| (u64::from_le_bytes(offset), length))
+    let mut bitmap: RoaringBitmap = ids().collect();
+    bitmap.optimize();
+    if bitmap.serialized_size() > BITMAP_LONGER * runs.len() {
+        return (RUNS, runs);
     }
-
-    fn bytes<'a>(&'a self, postings: &'a [u8]) -> Result<&'a [u8], ModelError> {
-        let Some((offset, length)) = self.extent() else {
-            let length = (u32::from_le_bytes(self.length) & !INLINE) as usize;
-            return self.place.get(..length).ok_or_else(|| damaged("a list in a record is longer than twelve bytes"));
-        };
-        let list = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| postings.get(offset..))
-            .and_then(|rest| rest.get(..length as usize))
-            .ok_or_else(|| damaged("a list lies outside it"))?;
-        if checksum(list, 0).to_le_bytes() != self.place[8..] {
-            return Err(damaged("the checksum of a list does not match"));
-        }
-        Ok(list)
-    }
+    let mut bytes = Vec::with_capacity(bitmap.serialized_size());
+    bitmap.serialize_into(&mut bytes).expect("writing to memory does not fail");
+    (ROARING, bytes)
 }
 
 fn damaged(problem: &'static str) -> ModelError {
     ModelError::damaged(SECTION, problem)
+}
+
+/// The bytes of a list's tests.
+#[derive(Clone, Copy, Debug)]
+enum Signals<'a> {
+    One(u8),
+    Bytes(&'a [u8]),
+    Palette(nibbles::Signals<'a>),
 }
 
 /// The tests of a region, read in place.
@@ -171,19 +145,19 @@ fn damaged(problem: &'static str) -> ModelError {
 pub struct PostingList<'a> {
     count: u32,
     tests: u32,
+    bytes: u32,
     encoding: Encoding,
-    uniform: bool,
-    signals: &'a [u8],
+    signals: Signals<'a>,
     ids: &'a [u8],
 }
 
 impl<'a> PostingList<'a> {
     /// The list of no tests.
     pub(crate) const NONE: Self =
-        Self { count: 0, tests: 0, encoding: Encoding::Deltas, uniform: true, signals: &[], ids: &[] };
+        Self { count: 0, tests: 0, bytes: 0, encoding: Encoding::Runs, signals: Signals::One(1), ids: &[] };
 
-    /// Reads the head of the list that `list` refers to; `tests` is the number of tests in the model.
-    pub(crate) fn read(list: &'a RawListRef, postings: &'a [u8], tests: u32) -> Result<Self, ModelError> {
+    /// Reads the head of the list that lies at `list`; `tests` is the number of tests in the model.
+    pub(crate) fn read(list: ListAt<'a>, postings: &'a [u8], tests: u32) -> Result<Self, ModelError> {
         let bytes = list.bytes(postings)?;
         if bytes.is_empty() {
             return Ok(Self { tests, ..Self::NONE });
@@ -194,16 +168,29 @@ impl<'a> PostingList<'a> {
     fn decode(bytes: &'a [u8], tests: u32) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
         let tag = cursor.byte()?;
-        let encoding = match tag & !UNIFORM {
-            DELTAS => Encoding::Deltas,
+        let encoding = match tag & 3 {
+            RUNS => Encoding::Runs,
             ROARING => Encoding::Roaring,
             RANGE => Encoding::Range,
             _ => return None,
         };
-        let uniform = tag & UNIFORM != 0;
-        let count = cursor.varint_u32().filter(|count| (1..=tests).contains(count))?;
-        let signals = cursor.take(if uniform { 1 } else { count as usize })?;
-        Some(Self { count, tests, encoding, uniform, signals, ids: cursor.rest() })
+        let count = if tag >> 4 > 0 { u32::from(tag >> 4) } else { cursor.varint_u32()? };
+        if !(1..=tests).contains(&count) {
+            return None;
+        }
+        let signals = match tag & PALETTE {
+            ONES => Signals::One(1),
+            ONE => Signals::One(cursor.byte().filter(|&signal| signal > 0)?),
+            BYTES => Signals::Bytes(cursor.take(count as usize).filter(|signals| !signals.contains(&0))?),
+            _ => {
+                let size = usize::from(cursor.byte()?);
+                let palette = cursor.take(size).filter(|palette| !palette.is_empty() && !palette.contains(&0))?;
+                let length = cursor.varint_usize()?;
+                Signals::Palette(nibbles::Signals::new(palette, cursor.take(length)?))
+            }
+        };
+        let bytes = u32::try_from(bytes.len()).ok()?;
+        Some(Self { count, tests, bytes, encoding, signals, ids: cursor.rest() })
     }
 
     /// The number of tests.
@@ -214,6 +201,11 @@ impl<'a> PostingList<'a> {
     /// How its ids are stored.
     pub fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    /// The bytes that it takes, its reference apart.
+    pub fn bytes(&self) -> u32 {
+        self.bytes
     }
 
     /// Calls `visit` with each posting, ascending by test.
@@ -249,7 +241,7 @@ impl<'a> PostingList<'a> {
 }
 
 fn malformed() -> ModelError {
-    damaged("the ids of a list are malformed")
+    damaged("the ids or signals of a list are malformed")
 }
 
 #[cfg(test)]
@@ -287,7 +279,7 @@ mod tests {
         #[test]
         fn lists_come_back(want in postings()) {
             let (reference, section) = place(&encode(&want));
-            let list = PostingList::read(&reference, &section, TESTS).unwrap();
+            let list = PostingList::read(reference.at().unwrap(), &section, TESTS).unwrap();
             prop_assert_eq!(list.count() as usize, want.len());
             prop_assert_eq!(list.to_vec().unwrap(), want);
         }
@@ -295,7 +287,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_list_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let (reference, section) = place(&bytes);
-            if let Ok(list) = PostingList::read(&reference, &section, TESTS)
+            if let Ok(list) = PostingList::read(reference.at().unwrap(), &section, TESTS)
                 && let Ok(found) = list.to_vec()
             {
                 prop_assert!(found.is_sorted_by(|a, b| a.test < b.test));
@@ -310,22 +302,31 @@ mod tests {
             |ids: Vec<u32>| ids.into_iter().map(|id| Posting { test: TestId(id), signal: 1 }).collect::<Vec<_>>();
         let encoding = |postings: Vec<Posting>| {
             let (reference, section) = place(&encode(&postings));
-            (PostingList::read(&reference, &section, TESTS).unwrap().encoding(), section.len() == 3)
+            (PostingList::read(reference.at().unwrap(), &section, TESTS).unwrap().encoding(), section.len() == 3)
         };
-        assert_eq!(encoding(list(vec![5, 900, 150_000])), (Encoding::Deltas, true));
+        assert_eq!(encoding(list(vec![5, 900, 150_000])), (Encoding::Runs, true));
         assert_eq!(encoding(list((100..100_000).collect())), (Encoding::Range, true));
         assert_eq!(encoding(list((0..100_000).filter(|i| i % 3 != 0).collect())), (Encoding::Roaring, false));
-        assert_eq!(encoding(list((0..60).map(|i| i * 31).collect())), (Encoding::Deltas, false));
+        assert_eq!(
+            encoding(list((0..4_800).map(|i| i * 41).collect())),
+            (Encoding::Roaring, false),
+            "not twice as long"
+        );
+        assert_eq!(encoding(list((0..4_000).map(|i| i * 31).collect())), (Encoding::Runs, false));
+        assert_eq!(encoding(list((0..60).map(|i| i * 31).collect())), (Encoding::Runs, false));
     }
 
     #[test]
     fn a_flipped_list_is_noticed() {
-        let want: Vec<Posting> = (0..100).map(|i| Posting { test: TestId(i * i), signal: 1 }).collect();
-        let (reference, section) = place(&encode(&want));
-        for at in 3..section.len() {
-            let mut flipped = section.clone();
-            flipped[at] ^= 1;
-            assert!(PostingList::read(&reference, &flipped, TESTS).is_err(), "byte {at}");
+        for (ids, step) in [(0..100, 1), (30_000..40_000, 97)] {
+            let want: Vec<Posting> = ids.map(|i: u32| Posting { test: TestId(i * i % TESTS), signal: 1 }).collect();
+            let want: Vec<Posting> = want.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+            let (reference, section) = place(&encode(&want));
+            for at in (3..section.len()).step_by(step) {
+                let mut flipped = section.clone();
+                flipped[at] ^= 1;
+                assert!(PostingList::read(reference.at().unwrap(), &flipped, TESTS).is_err(), "byte {at}");
+            }
         }
     }
 }

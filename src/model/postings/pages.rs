@@ -5,10 +5,13 @@
 //! page but where the next one begins. Ids ascend, are below the number of tests, and are exactly as many as the list
 //! claims, or reading ends with an error.
 
+use std::ops::Range;
+
 use super::super::bytes::Cursor;
 use super::super::error::ModelError;
+use super::nibbles::Runs;
 use super::roaring::Containers;
-use super::{Encoding, PostingList, malformed};
+use super::{Encoding, PostingList, Signals, malformed};
 use crate::id::TestId;
 
 /// A page holds the tests whose ids are the same above this many bits.
@@ -22,36 +25,34 @@ pub(crate) struct Pages<'a> {
     left: u32,
     /// Where ids end.
     tests: u32,
-    /// The byte of all postings, or 0 and those of the postings that are left.
-    signal: u8,
-    signals: &'a [u8],
+    /// The bytes of the postings that are left.
+    signals: Signals<'a>,
 }
 
 #[derive(Clone, Debug)]
 enum Ids<'a> {
-    /// The next id, and the distances to those after it.
-    Deltas(u32, Cursor<'a>),
+    /// What is left of a run, which is not empty while postings are left, and the runs after it.
+    Runs(Range<u32>, Runs<'a>),
     Roaring(Containers<'a>),
-    /// The next id.
-    Range(u32),
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(list: &PostingList<'a>) -> Option<Self> {
-        let mut cursor = Cursor::new(list.ids);
         let ids = match list.encoding {
-            _ if list.count == 0 => Ids::Range(0),
-            Encoding::Deltas => Ids::Deltas(cursor.varint_u32()?, cursor),
+            _ if list.count == 0 => Ids::Runs(0..0, Runs::new(&[])),
             Encoding::Roaring => Ids::Roaring(Containers::new(list.ids)?),
+            Encoding::Runs => {
+                let mut runs = Runs::new(list.ids);
+                Ids::Runs(next_run(&mut runs, list.count, list.tests)?, runs)
+            }
             Encoding::Range => {
+                let mut cursor = Cursor::new(list.ids);
                 let first = cursor.varint_u32()?;
-                let fits = first.checked_add(list.count).is_some_and(|end| end <= list.tests);
-                (fits && cursor.is_empty()).then_some(Ids::Range(first))?
+                let end = first.checked_add(list.count).filter(|&end| end <= list.tests && cursor.is_empty())?;
+                Ids::Runs(first..end, Runs::new(&[]))
             }
         };
-        let signal =
-            if list.uniform && list.count > 0 { Some(list.signals[0]).filter(|&signal| signal > 0)? } else { 0 };
-        Some(Self { ids, left: list.count, tests: list.tests, signal, signals: list.signals })
+        Some(Self { ids, left: list.count, tests: list.tests, signals: list.signals })
     }
 
     /// The page of the next posting; `None` after the last.
@@ -59,7 +60,7 @@ impl<'a> Pages<'a> {
     pub(crate) fn page(&self) -> Option<u32> {
         let next = match &self.ids {
             _ if self.left == 0 => return None,
-            Ids::Deltas(next, _) | Ids::Range(next) => next >> PAGE_BITS,
+            Ids::Runs(run, _) => run.start >> PAGE_BITS,
             // What is left without a container is found to be damage when it is read.
             Ids::Roaring(containers) => containers.key().unwrap_or(u16::MAX).into(),
         };
@@ -72,25 +73,35 @@ impl<'a> Pages<'a> {
     /// As [`PostingList::for_each`].
     #[inline]
     pub(crate) fn read(&mut self, mut visit: impl FnMut(TestId, u8)) -> Result<(), ModelError> {
-        let whole = match self.signal {
-            _ if self.left == 0 => Some(()),
-            0 => {
-                let mut signals = self.signals.iter();
-                let whole = read_ids(&mut self.ids, &mut self.left, self.tests, |test| {
-                    let &signal = signals.next().filter(|&&signal| signal > 0)?;
-                    visit(TestId(test), signal);
-                    Some(())
-                });
-                self.signals = signals.as_slice();
-                whole
-            }
-            signal => read_ids(&mut self.ids, &mut self.left, self.tests, |test| {
-                visit(TestId(test), signal);
+        let Self { ids, left, tests, signals } = self;
+        let whole = match signals {
+            _ if *left == 0 => Some(()),
+            Signals::One(signal) => read_ids(ids, left, *tests, |test| {
+                visit(TestId(test), *signal);
                 Some(())
             }),
+            Signals::Bytes(bytes) => {
+                let mut signals = bytes.iter();
+                let whole = read_ids(ids, left, *tests, |test| {
+                    visit(TestId(test), *signals.next()?);
+                    Some(())
+                });
+                *bytes = signals.as_slice();
+                whole
+            }
+            Signals::Palette(signals) => read_ids(ids, left, *tests, |test| {
+                visit(TestId(test), signals.next()?);
+                Some(())
+            })
+            .filter(|()| *left > 0 || signals.is_done()),
         };
         whole.ok_or_else(malformed)
     }
+}
+
+/// The next run of a list, of which so many ids are left.
+fn next_run(runs: &mut Runs<'_>, left: u32, tests: u32) -> Option<Range<u32>> {
+    runs.next().filter(|run| run.end <= tests && run.end - run.start <= left)
 }
 
 fn last_of_page(test: u32) -> u32 {
@@ -101,7 +112,7 @@ fn last_of_page(test: u32) -> u32 {
 #[inline]
 fn read_ids(ids: &mut Ids<'_>, left: &mut u32, tests: u32, mut visit: impl FnMut(u32) -> Option<()>) -> Option<()> {
     match ids {
-        Ids::Deltas(next, distances) => deltas(next, distances, left, tests, visit),
+        Ids::Runs(run, runs) => read_runs(run, runs, left, tests, visit),
         Ids::Roaring(containers) => {
             let base = u32::from(containers.key()?) << PAGE_BITS;
             let mut seen = 0u32;
@@ -114,38 +125,32 @@ fn read_ids(ids: &mut Ids<'_>, left: &mut u32, tests: u32, mut visit: impl FnMut
             // The last container ends the list.
             ((*left == 0) == containers.is_over()).then_some(())
         }
-        Ids::Range(next) => {
-            let last = (*next + (*left - 1)).min(last_of_page(*next));
-            for test in *next..=last {
-                visit(test)?;
-            }
-            *left -= last - *next + 1;
-            *next = last.saturating_add(1);
-            Some(())
-        }
     }
 }
 
 #[inline]
-fn deltas(
-    next: &mut u32,
-    distances: &mut Cursor<'_>,
+fn read_runs(
+    run: &mut Range<u32>,
+    runs: &mut Runs<'_>,
     left: &mut u32,
     tests: u32,
     mut visit: impl FnMut(u32) -> Option<()>,
 ) -> Option<()> {
-    let last = last_of_page(*next).min(tests.checked_sub(1)?);
-    let (mut test, mut rest, mut to_come) = (*next, *distances, *left);
-    while test <= last {
-        visit(test)?;
-        to_come -= 1;
-        if to_come == 0 {
-            *left = 0;
-            return rest.is_empty().then_some(());
+    let last = last_of_page(run.start);
+    while run.start <= last {
+        // A page ends where a u32 may: the last test is below it.
+        let end = run.end.min(last.saturating_add(1));
+        for test in run.start..end {
+            visit(test)?;
         }
-        let distance = rest.varint_u32()?;
-        test = test.checked_add(distance).filter(|_| distance > 0)?;
+        *left -= end - run.start;
+        run.start = end;
+        if *left == 0 {
+            return runs.is_done().then_some(());
+        }
+        if run.start == run.end {
+            *run = next_run(runs, *left, tests)?;
+        }
     }
-    (*next, *distances, *left) = (test, rest, to_come);
-    (test < tests).then_some(())
+    Some(())
 }
