@@ -7,7 +7,6 @@ use std::cmp::Reverse;
 use std::io::{Seek, Write};
 
 use rayon::prelude::*;
-use rkyv::rancor::Failure;
 
 use super::blocks::{Blocks, Covered};
 use super::lists::{Encoded, Lists};
@@ -16,9 +15,9 @@ use super::{BATCH_BYTES, BuildError, Order, Phase, count};
 use crate::id::{FileId, TestId};
 use crate::model::layout::Writer;
 use crate::model::names::{REF_BYTES, RawRef};
-use crate::model::record::link_outer;
+use crate::model::record::{FileRecord, SymbolRecord};
 use crate::model::root::Root;
-use crate::model::{FileRecord, LineRun, Posting, Stamp, SymbolRecord, quantize_count};
+use crate::model::{LineRun, Posting, Stamp, quantize_count};
 use crate::observation::{FileFacts, FileKey, Log, Observations};
 
 /// Alignment of an archive in the records section.
@@ -159,19 +158,19 @@ impl Files {
         let position = self.table.len() / REF_BYTES;
         let mut blocks = Vec::with_capacity(laid.blocks.len());
         for list in &laid.blocks {
-            blocks.push(lists.place(list, out)?.to_bytes());
+            blocks.push(lists.place(list, out)?);
         }
         let record = FileRecord {
             file: count(position),
             stamp,
             runs: laid.runs,
             blocks,
-            imported: facts.imported.ranges().iter().map(|range| [range.first, range.last]).collect(),
-            touching: lists.place(&laid.touching, out)?.to_bytes(),
-            defines: lists.place(&laid.defines, out)?.to_bytes(),
+            imported: facts.imported.ranges().to_vec(),
+            touching: lists.place(&laid.touching, out)?,
+            defines: lists.place(&laid.defines, out)?,
             symbols: symbols(facts),
         };
-        let archive = rkyv::to_bytes::<Failure>(&record).expect("a record in memory can be archived");
+        let archive = record.encode();
         self.records.resize(self.records.len().next_multiple_of(RECORD_ALIGNMENT), 0);
         self.table.extend_from_slice(bytemuck::bytes_of(&RawRef::new(self.records.len(), &archive, position)));
         self.records.extend_from_slice(&archive);
@@ -183,16 +182,10 @@ fn symbols(facts: &FileFacts) -> Vec<SymbolRecord> {
     let mut symbols: Vec<SymbolRecord> = facts
         .symbols
         .iter()
-        .map(|symbol| SymbolRecord {
-            first: symbol.lines.first,
-            last: symbol.lines.last,
-            kind: symbol.kind as u8,
-            outer: 0,
-            name: symbol.name.clone(),
-        })
+        .map(|symbol| SymbolRecord { lines: symbol.lines, kind: symbol.kind, name: symbol.name.clone() })
         .collect();
     // Of symbols with one span and name the kind decides: the sort is stable and the set is sorted by it.
-    symbols.sort_by(|a, b| (a.first, Reverse(a.last), &a.name).cmp(&(b.first, Reverse(b.last), &b.name)));
-    link_outer(&mut symbols);
+    let order = |symbol: &SymbolRecord| (symbol.lines.first, Reverse(symbol.lines.last));
+    symbols.sort_by(|a, b| (order(a), &a.name).cmp(&(order(b), &b.name)));
     symbols
 }

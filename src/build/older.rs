@@ -8,7 +8,7 @@ use super::{BuildError, Order};
 use crate::id::{FeatureId, FileId, TestId, path_in_test_id};
 use crate::model::names::NameTable;
 use crate::model::{FileView, Index, ModelError, TestRecord};
-use crate::observation::{FileKey, LineRange, Observations, Run, Symbol, SymbolKind, TestKey};
+use crate::observation::{FileKey, Observations, Run, Symbol, TestKey};
 use crate::optimize::Level;
 
 /// What prevails where a model and the observations both say something.
@@ -201,14 +201,6 @@ fn each_name(names: &NameTable<'_>, mut visit: impl FnMut(&str)) -> Result<(), M
     })
 }
 
-fn symbols<'a>(view: &FileView<'a>) -> impl Iterator<Item = Symbol> + use<'a> {
-    view.symbols().iter().map(|symbol| Symbol {
-        lines: LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() },
-        name: symbol.name.as_str().to_owned(),
-        kind: match symbol.kind {
-            0 => SymbolKind::Function,
-            1 => SymbolKind::Class,
-            _ => SymbolKind::Other,
-        },
-    })
+fn symbols(view: &FileView<'_>) -> impl Iterator<Item = Symbol> {
+    view.symbols().map(|symbol| Symbol { lines: symbol.lines, name: symbol.name.to_owned(), kind: symbol.kind })
 }

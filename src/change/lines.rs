@@ -138,7 +138,7 @@ fn line_source(known: &KnownFile<'_>, line: u32, touched: bool, or_tests: bool) 
     if view.imported_at(line) {
         return Some(if or_tests { Source::Defines(known.id) } else { Source::File(known.id) });
     }
-    let symbol = view.symbol_at(line).map(|s| LineRange { first: s.first.to_native(), last: s.last.to_native() });
+    let symbol = view.symbol_at(line).map(|symbol| symbol.lines);
     if let Some(block) = snap(view, line, symbol) {
         return Some(Source::Block(known.id, block));
     }
@@ -156,10 +156,7 @@ fn line_source(known: &KnownFile<'_>, line: u32, touched: bool, or_tests: bool) 
 fn snap(view: &FileView<'_>, line: u32, symbol: Option<LineRange>) -> Option<u32> {
     let run = view.run(view.run_from(line).checked_sub(1)?)?;
     let lowest = line.saturating_sub(SNAP_LINES).max(symbol.map_or(1, |symbol| symbol.first));
-    let same_symbol = || {
-        let span = |line| view.symbol_at(line).map(|s| (s.first.to_native(), s.last.to_native()));
-        span(run.last) == symbol.map(|s| (s.first, s.last))
-    };
+    let same_symbol = || view.symbol_at(run.last).map(|symbol| symbol.lines) == symbol;
     let between = run.last + 1..line;
     (run.last >= lowest && same_symbol() && !between.into_iter().any(|line| view.imported_at(line)))
         .then_some(run.block)
@@ -215,7 +212,7 @@ impl DefinedTests {
 /// What a region of the file is called: the file, and the symbol around `line`.
 fn name_at(known: &KnownFile<'_>, line: Option<u32>) -> String {
     match line.and_then(|line| known.view.symbol_at(line)) {
-        Some(symbol) => format!("{}::{}", known.path, symbol.name.as_str()),
+        Some(symbol) => format!("{}::{}", known.path, symbol.name),
         None => known.path.to_owned(),
     }
 }

@@ -216,12 +216,11 @@ impl Tally {
     /// Remembers the innermost symbol of a changed line.
     fn enter(&mut self, file: FileId, view: &FileView<'_>, line: u32) {
         let Some(symbol) = view.symbol_at(line) else { return };
-        let lines = LineRange { first: symbol.first.to_native(), last: symbol.last.to_native() };
-        self.symbols.entry((file, lines)).or_insert_with(|| ChangedSymbol {
+        self.symbols.entry((file, symbol.lines)).or_insert_with(|| ChangedSymbol {
             file,
-            lines,
-            name: symbol.name.as_str().to_owned(),
-            is_function: symbol.kind == SymbolKind::Function as u8,
+            lines: symbol.lines,
+            name: symbol.name.to_owned(),
+            is_function: symbol.kind == SymbolKind::Function,
         });
     }
 

@@ -9,16 +9,17 @@ use super::chunk::{self, Chunks};
 use super::error::ModelError;
 use super::facts::{self, TestRecord};
 use super::failures::{self, RawFailure};
+use super::file::FileView;
 use super::layout::{Kind, Preamble, VERSION};
 use super::names::{Blocks, NameTable, RawRef};
 use super::postings::{PostingList, RawListRef};
 use super::probe;
-use super::record::{ArchivedFileRecord, ArchivedSymbolRecord, FileRecord, LineRun};
+use super::record::Unpacked;
 use super::root::{ArchivedRoot, Root};
 use super::{sessions, vocabulary};
 use crate::history::History;
 use crate::id::{FeatureId, FileId, TestId};
-use crate::observation::{LineRange, Session};
+use crate::observation::Session;
 use crate::words::Word;
 
 /// Archives are read in place, so the file must start where their widest field may.
@@ -369,7 +370,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         Ok(found)
     }
 
-    /// What the model knows of a file.
+    /// What the model knows of a file: its whole record is unpacked, O(its size).
     ///
     /// # Errors
     /// If its record is damaged, or there is no such file.
@@ -383,12 +384,8 @@ impl<D: AsRef<[u8]>> Index<D> {
         if !bytes.as_ptr().addr().is_multiple_of(BASE_ALIGNMENT) {
             return Err(damaged("a record is not aligned"));
         }
-        let record = rkyv::access::<ArchivedFileRecord, Failure>(bytes)
-            .map_err(|_| damaged("a record is not a valid archive"))?;
-        if let Some(rule) = record.broken_rule(file.0) {
-            return Err(damaged(rule));
-        }
-        Ok(FileView { record, postings: self.section(Kind::Postings), tests: self.root.tests })
+        let record = Unpacked::read(bytes, file.0).map_err(damaged)?;
+        Ok(FileView::new(record, self.section(Kind::Postings), self.root.tests))
     }
 
     /// The features named `name`, or below it (`name.` and more): the first `most` of them by name.
@@ -516,113 +513,5 @@ impl<D: AsRef<[u8]>> Index<D> {
     pub fn word_count(&self, test: TestId) -> Result<u32, ModelError> {
         let count = self.word_counts()?.get(test.0)?;
         count.ok_or_else(|| ModelError::damaged(Kind::WordCounts.name(), "there is no such test"))
-    }
-}
-
-/// What the model knows of one file, read in place.
-#[derive(Clone, Copy, Debug)]
-pub struct FileView<'a> {
-    record: &'a ArchivedFileRecord,
-    postings: &'a [u8],
-    tests: u32,
-}
-
-impl<'a> FileView<'a> {
-    fn list(&self, bytes: &'a super::postings::ListRefBytes) -> Result<PostingList<'a>, ModelError> {
-        PostingList::read(RawListRef::from_bytes(bytes).at()?, self.postings, self.tests)
-    }
-
-    /// Size and content hash, where known.
-    pub fn stamp(&self) -> Option<(u64, u64)> {
-        self.record.stamp.as_ref().map(|stamp| (stamp.size_bytes.to_native(), stamp.hash.to_native()))
-    }
-
-    /// The number of line runs.
-    pub fn run_count(&self) -> usize {
-        self.record.runs.len()
-    }
-
-    /// The line run at `position`, in line order.
-    pub fn run(&self, position: usize) -> Option<LineRun> {
-        let run = self.record.runs.get(position)?;
-        Some(LineRun { first: run.first.to_native(), last: run.last.to_native(), block: run.block.to_native() })
-    }
-
-    /// The position of the first run that ends at or after `line`.
-    pub fn run_from(&self, line: u32) -> usize {
-        self.record.runs.partition_point(|run| run.last < line)
-    }
-
-    /// The run that holds `line`.
-    pub fn run_at(&self, line: u32) -> Option<LineRun> {
-        self.run(self.run_from(line)).filter(|run| run.first <= line)
-    }
-
-    /// The number of blocks.
-    pub fn block_count(&self) -> usize {
-        self.record.blocks.len()
-    }
-
-    /// The tests of a block. The byte is 1: a block's tests ran all of its lines.
-    ///
-    /// # Errors
-    /// If the list is damaged, or there is no such block.
-    pub fn block(&self, block: u32) -> Result<PostingList<'a>, ModelError> {
-        let bytes = self.record.blocks.get(block as usize);
-        self.list(bytes.ok_or_else(|| ModelError::damaged("file records", "a run names a block that is not there"))?)
-    }
-
-    /// Whether `line` ran outside any test.
-    pub fn imported_at(&self, line: u32) -> bool {
-        let at = self.record.imported.partition_point(|range| range[1] < line);
-        self.record.imported.get(at).is_some_and(|range| range[0] <= line)
-    }
-
-    /// The ranges that ran outside any test.
-    pub fn imported(&self) -> impl Iterator<Item = LineRange> + 'a {
-        self.record.imported.iter().map(|range| LineRange { first: range[0].to_native(), last: range[1].to_native() })
-    }
-
-    /// Every test that ran a line of this file, with the quantized number of lines.
-    ///
-    /// # Errors
-    /// If the list is damaged.
-    pub fn touching(&self) -> Result<PostingList<'a>, ModelError> {
-        self.list(&self.record.touching)
-    }
-
-    /// The tests that this file defines.
-    ///
-    /// # Errors
-    /// If the list is damaged.
-    pub fn defines(&self) -> Result<PostingList<'a>, ModelError> {
-        self.list(&self.record.defines)
-    }
-
-    /// The symbols, by first line, outer before inner.
-    pub fn symbols(&self) -> &'a [ArchivedSymbolRecord] {
-        self.record.symbols.as_slice()
-    }
-
-    /// The innermost symbol that holds `line`. O(log symbols + nesting).
-    pub fn symbol_at(&self, line: u32) -> Option<&'a ArchivedSymbolRecord> {
-        let symbols = self.symbols();
-        let mut at = symbols.partition_point(|symbol| symbol.first <= line);
-        loop {
-            let symbol = symbols.get(at.checked_sub(1)?)?;
-            if symbol.last >= line {
-                return Some(symbol);
-            }
-            at = symbol.outer.to_native() as usize;
-        }
-    }
-
-    /// The whole record, copied.
-    ///
-    /// # Errors
-    /// Never for a record that [`Index::file`] gave.
-    pub fn to_record(self) -> Result<FileRecord, ModelError> {
-        rkyv::deserialize::<FileRecord, Failure>(self.record)
-            .map_err(|_| ModelError::damaged("file records", "a record is not a valid archive"))
     }
 }

@@ -1,10 +1,39 @@
 //! What the model knows of one file, in one rkyv archive: everything a change of that file needs, but the lists.
+//!
+//! What is of one size is plain; the lines are packed, for a file has thousands of them and most numbers are small.
+//! Numbers are varints unless said otherwise:
+//!
+//! ```text
+//! packed    where the file's lists begin in the postings; lists; line runs; imported ranges; symbols
+//! lists     how many blocks; a reference for each, then for `touching` and `defines`
+//! reference length * 4 + where: 0 the list follows; 1 after the file's list before, checksum u32 follows;
+//!           2 elsewhere, offset and checksum u32 follow
+//! run       least(length - 1, 3) + 4 * least(gap, 3) + 16 * block; gap - 3, length - 4 where these are not negative
+//! imported  gap * 2 + more; length - 2 where there is more than one line
+//! symbol    (lines below the first line of the one before) * 4 + kind; lines after the first;
+//!           letters shared with the name before u8; length of the rest, the rest
+//! ```
+//!
+//! A gap is the number of lines left out since the range before. A run's block is 0 for the next one that no run had yet,
+//! else how far it lies before that. `docs/format.md` is normative. All of it is unpacked when the record is touched, in
+//! time and memory in proportion to its bytes, whatever they claim.
 
 use std::cmp::Reverse;
 
+use rkyv::rancor::Failure;
+use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::postings::ListRefBytes;
+use super::bytes::{Cursor, put_varint};
+use super::postings::{ListAt, Place, RawListRef};
+use crate::observation::{LineRange, SymbolKind};
+
+/// Where a packed reference says that its list is.
+const FOLLOWS: u64 = 0;
+const NEXT: u64 = 1;
+const ELSEWHERE: u64 = 2;
+/// Gaps and lengths of line runs from here on have a number of their own.
+const SMALL: u32 = 3;
 
 /// Size and content hash of a file when the model was built: what tells whether it has changed since.
 #[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -17,107 +46,344 @@ pub struct Stamp {
 }
 
 /// A range of lines that belong to one block.
-#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[rkyv(derive(Debug))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineRun {
     /// The first line, 1-based.
     pub first: u32,
     /// The last line, inclusive.
     pub last: u32,
-    /// Which of [`FileRecord::blocks`].
+    /// Which block of the file.
     pub block: u32,
 }
 
-/// A named span of lines.
-#[derive(Archive, Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[rkyv(derive(Debug))]
-pub struct SymbolRecord {
-    /// The first line, 1-based.
-    pub first: u32,
-    /// The last line, inclusive.
-    pub last: u32,
-    /// A [`crate::observation::SymbolKind`] as its number.
-    pub kind: u8,
-    /// Of the symbols before it that end after it, the nearest, as its position + 1; 0 without one. Following these
-    /// meets every symbol that holds a line, innermost first, however the spans overlap.
-    pub outer: u32,
-    /// Qualified within the file with dots.
-    pub name: String,
-}
-
-/// One file.
-#[derive(Archive, Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[rkyv(derive(Debug))]
-pub struct FileRecord {
+/// One file as the builder lays it out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileRecord {
     /// Its own position, so that a record found in the wrong place is noticed.
-    pub file: u32,
+    pub(crate) file: u32,
     /// Size and hash, where the file was there when the model was built.
-    pub stamp: Option<Stamp>,
+    pub(crate) stamp: Option<Stamp>,
     /// Recorded lines, ascending and disjoint. Gaps are blank, comments, or never recorded.
-    pub runs: Vec<LineRun>,
-    /// The posting list of each block: tests that ran exactly these lines of the file together.
-    pub blocks: Vec<ListRefBytes>,
-    /// First and last line of each range that ran outside any test, ascending and disjoint.
-    pub imported: Vec<[u32; 2]>,
-    /// Every test that ran a line of this file; the byte is the number of lines as [`crate::model::quantize_count`].
-    pub touching: ListRefBytes,
+    pub(crate) runs: Vec<LineRun>,
+    /// The posting list of each block, numbered by first line: tests that ran exactly these lines together.
+    pub(crate) blocks: Vec<RawListRef>,
+    /// Ranges of lines that ran outside any test, ascending and disjoint.
+    pub(crate) imported: Vec<LineRange>,
+    /// Every test that ran a line of this file; the byte is the number of lines as [`quantize_count`].
+    pub(crate) touching: RawListRef,
     /// The tests that this file defines; the byte is 1.
-    pub defines: ListRefBytes,
+    pub(crate) defines: RawListRef,
     /// Its symbols, by first line, outer before inner.
-    pub symbols: Vec<SymbolRecord>,
+    pub(crate) symbols: Vec<SymbolRecord>,
 }
 
-impl ArchivedFileRecord {
-    /// The first rule of the format that the record breaks, if it breaks one. O(size of the record), as its validation.
+/// A named span of lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SymbolRecord {
+    pub(crate) lines: LineRange,
+    pub(crate) kind: SymbolKind,
+    /// Qualified within the file with dots.
+    pub(crate) name: String,
+}
+
+/// A record as it lies in the file.
+#[derive(Archive, Serialize)]
+#[rkyv(derive(Debug))]
+pub(crate) struct PackedRecord {
+    file: u32,
+    stamp: Option<Stamp>,
+    packed: Vec<u8>,
+}
+
+impl FileRecord {
+    /// The archive of the record.
     ///
-    /// Searches by line trust the order that this checks.
-    pub(crate) fn broken_rule(&self, file: u32) -> Option<&'static str> {
-        let blocks = self.blocks.len();
-        let mut runs = self.runs.iter().map(|run| (run.first.to_native(), run.last.to_native()));
-        let mut imported = self.imported.iter().map(|range| (range[0].to_native(), range[1].to_native()));
-        let mut symbols = (0u32..).zip(self.symbols.iter());
-        let ordered = |pair: &[ArchivedSymbolRecord]| {
-            (pair[0].first, Reverse(pair[0].last)) <= (pair[1].first, Reverse(pair[1].last))
-        };
-        match () {
-            () if self.file != file => Some("a record is that of another file"),
-            () if !ascend(&mut runs) => Some("the line runs of a file do not ascend"),
-            () if self.runs.iter().any(|run| run.block.to_native() as usize >= blocks) => {
-                Some("a run names a block that is not there")
+    /// # Panics
+    /// If lines, blocks or symbols are not in the order that their fields ask for, which is a bug of the builder.
+    pub(crate) fn encode(&self) -> AlignedVec {
+        let mut packed = Vec::new();
+        self.pack_lists(&mut packed);
+        self.pack_runs(&mut packed);
+        self.pack_imported(&mut packed);
+        self.pack_symbols(&mut packed);
+        let record = PackedRecord { file: self.file, stamp: self.stamp, packed };
+        rkyv::to_bytes::<Failure>(&record).expect("a record in memory can be archived")
+    }
+
+    fn pack_lists(&self, out: &mut Vec<u8>) {
+        let lists = || self.blocks.iter().chain([&self.touching, &self.defines]);
+        let at = |list: &RawListRef| list.at().ok().and_then(ListAt::place);
+        // Lists that are this file's own were placed one after the other: the last of them ends last.
+        let mut own = lists().filter_map(at).map(Place::end).max().unwrap_or(0);
+        for place in lists().rev().filter_map(at) {
+            own = if place.end() == own { place.offset } else { own };
+        }
+        put_varint(out, own);
+        put_varint(out, self.blocks.len() as u64);
+        for list in lists() {
+            let place = match list.at().expect("a reference that was placed") {
+                ListAt::Inline(list) => {
+                    put_varint(out, (list.len() as u64) << 2 | FOLLOWS);
+                    out.extend_from_slice(list);
+                    continue;
+                }
+                ListAt::Placed(place) => place,
+            };
+            if place.offset == own {
+                put_varint(out, u64::from(place.length) << 2 | NEXT);
+                own = place.end();
+            } else {
+                put_varint(out, u64::from(place.length) << 2 | ELSEWHERE);
+                put_varint(out, place.offset);
             }
-            () if !ascend(&mut imported) => Some("the imported lines of a file do not ascend"),
-            () if !self.symbols.windows(2).all(ordered) => Some("the symbols of a file are not sorted"),
-            () if symbols.any(|(at, s)| s.first == 0 || s.first > s.last || s.outer > at) => {
-                Some("a symbol has no lines, or names one after it as its outer")
+            out.extend_from_slice(&place.checksum.to_le_bytes());
+        }
+    }
+
+    fn pack_runs(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.runs.len() as u64);
+        let (mut before, mut fresh) = (0, 0);
+        for run in &self.runs {
+            let (gap, more) = (run.first - before - 1, run.last - run.first);
+            let block = fresh - run.block;
+            put_varint(out, u64::from(block) << 4 | u64::from(gap.min(SMALL) << 2 | more.min(SMALL)));
+            for large in [gap, more].into_iter().filter_map(|number| number.checked_sub(SMALL)) {
+                put_varint(out, large.into());
             }
-            () => None,
+            before = run.last;
+            fresh += u32::from(block == 0);
+        }
+    }
+
+    fn pack_imported(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.imported.len() as u64);
+        let mut before = 0;
+        for range in &self.imported {
+            let (gap, more) = (range.first - before - 1, range.last - range.first);
+            put_varint(out, u64::from(gap) << 1 | u64::from(more > 0));
+            if more > 0 {
+                put_varint(out, u64::from(more) - 1);
+            }
+            before = range.last;
+        }
+    }
+
+    fn pack_symbols(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.symbols.len() as u64);
+        let (mut first, mut name) = (0, "");
+        for symbol in &self.symbols {
+            put_varint(out, u64::from(symbol.lines.first - first) << 2 | symbol.kind as u64);
+            put_varint(out, u64::from(symbol.lines.last - symbol.lines.first));
+            let shared = shared_letters(name, &symbol.name);
+            out.push(shared);
+            let rest = &symbol.name[usize::from(shared)..];
+            put_varint(out, rest.len() as u64);
+            out.extend_from_slice(rest.as_bytes());
+            (first, name) = (symbol.lines.first, &symbol.name);
         }
     }
 }
 
-/// Whether ranges of 1-based lines are well formed, ascending and disjoint.
-fn ascend(ranges: &mut impl Iterator<Item = (u32, u32)>) -> bool {
-    let mut before = 0;
-    ranges.all(|(first, last)| {
-        let fits = before < first && first <= last;
-        before = last;
-        fits
-    })
+/// How many bytes two names begin with in common, whole characters, at most 255: so that names unfold to a fixed multiple
+/// of their bytes.
+fn shared_letters(before: &str, name: &str) -> u8 {
+    let same = before.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+    let whole =
+        (0..=same.min(usize::from(u8::MAX))).rev().find(|&at| name.is_char_boundary(at) && before.is_char_boundary(at));
+    u8::try_from(whole.unwrap_or(0)).unwrap_or(u8::MAX)
 }
 
-/// For symbols by first line, outer before inner: the [`SymbolRecord::outer`] of each. O(symbols).
-pub(crate) fn link_outer(symbols: &mut [SymbolRecord]) {
+/// A record unpacked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unpacked<'a> {
+    pub(crate) stamp: Option<Stamp>,
+    pub(crate) blocks: Vec<ListAt<'a>>,
+    pub(crate) touching: ListAt<'a>,
+    pub(crate) defines: ListAt<'a>,
+    pub(crate) runs: Vec<LineRun>,
+    pub(crate) imported: Vec<LineRange>,
+    pub(crate) symbols: Vec<Symbol>,
+    /// The names of the symbols, one after the other.
+    pub(crate) names: String,
+}
+
+/// A symbol of an unpacked record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Symbol {
+    pub(crate) lines: LineRange,
+    pub(crate) kind: SymbolKind,
+    /// Of the symbols before it that end after it, the nearest, as its position + 1; 0 without one. Following these
+    /// meets every symbol that holds a line, innermost first, however the spans overlap.
+    pub(crate) outer: u32,
+    /// Where its name ends; it begins where that of the symbol before it ends.
+    pub(crate) name_end: usize,
+}
+
+/// The first rule of the format that a record breaks.
+type Broken = &'static str;
+
+impl<'a> Unpacked<'a> {
+    /// Unpacks the record of `file`: O(its bytes), in memory as well.
+    pub(crate) fn read(record: &'a [u8], file: u32) -> Result<Self, Broken> {
+        let record =
+            rkyv::access::<ArchivedPackedRecord, Failure>(record).map_err(|_| "a record is not a valid archive")?;
+        if record.file != file {
+            return Err("a record is that of another file");
+        }
+        let stamp = record.stamp.as_ref();
+        let stamp = stamp.map(|s| Stamp { size_bytes: s.size_bytes.to_native(), hash: s.hash.to_native() });
+        let mut cursor = Cursor::new(record.packed.as_slice());
+        let mut unpacked = Self { stamp, ..Self::default() };
+        unpacked.read_lists(&mut cursor).ok_or("the lists of a file are malformed")?;
+        unpacked.runs = read_runs(&mut cursor, unpacked.blocks.len()).ok_or("the line runs of a file are malformed")?;
+        unpacked.imported = read_imported(&mut cursor).ok_or("the imported lines of a file are malformed")?;
+        unpacked.read_symbols(&mut cursor).ok_or("the symbols of a file are malformed")?;
+        if !cursor.is_empty() {
+            return Err("bytes follow the symbols of a file");
+        }
+        link_outer(&mut unpacked.symbols);
+        Ok(unpacked)
+    }
+
+    fn read_lists(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let mut next = cursor.varint()?;
+        let blocks = read_count(cursor)?;
+        self.blocks.reserve_exact(blocks);
+        for _ in 0..blocks {
+            self.blocks.push(read_list(cursor, &mut next)?);
+        }
+        self.touching = read_list(cursor, &mut next)?;
+        self.defines = read_list(cursor, &mut next)?;
+        Some(())
+    }
+
+    fn read_symbols(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        let count = read_count(cursor)?;
+        self.symbols.reserve_exact(count);
+        let (mut before, mut name_start) = (LineRange { first: 0, last: u32::MAX }, 0);
+        for _ in 0..count {
+            let head = cursor.varint()?;
+            let first = before.first.checked_add(u32::try_from(head >> 2).ok()?)?;
+            let lines = LineRange { first, last: first.checked_add(cursor.varint_u32()?)? };
+            let kind = match head & 3 {
+                0 => SymbolKind::Function,
+                1 => SymbolKind::Class,
+                2 => SymbolKind::Other,
+                _ => return None,
+            };
+            if first == 0 || (first, Reverse(lines.last)) < (before.first, Reverse(before.last)) {
+                return None;
+            }
+            let shared = name_start + usize::from(cursor.byte()?);
+            let rest = cursor.varint_usize().and_then(|length| cursor.take(length))?;
+            let start = self.names.len();
+            if !self.names.is_char_boundary(shared) {
+                return None; // Past the end is no boundary either.
+            }
+            self.names.extend_from_within(name_start..shared);
+            self.names.push_str(std::str::from_utf8(rest).ok()?);
+            (before, name_start) = (lines, start);
+            self.symbols.push(Symbol { lines, kind, outer: 0, name_end: self.names.len() });
+        }
+        Some(())
+    }
+
+    /// The name of the symbol at `position`.
+    pub(crate) fn name(&self, position: usize) -> &str {
+        let end = |position: usize| self.symbols.get(position).map_or(0, |symbol| symbol.name_end);
+        let start = position.checked_sub(1).map_or(0, end);
+        self.names.get(start..end(position)).unwrap_or_default()
+    }
+}
+
+/// A number of things that take a byte each at least.
+fn read_count(cursor: &mut Cursor<'_>) -> Option<usize> {
+    cursor.varint_usize().filter(|&count| count <= cursor.rest().len())
+}
+
+fn read_list<'a>(cursor: &mut Cursor<'a>, next: &mut u64) -> Option<ListAt<'a>> {
+    let head = cursor.varint()?;
+    let length = u32::try_from(head >> 2).ok()?;
+    let offset = match head & 3 {
+        FOLLOWS => return Some(ListAt::Inline(cursor.take(length as usize)?)),
+        NEXT => std::mem::replace(next, next.checked_add(length.into())?),
+        ELSEWHERE => cursor.varint()?,
+        _ => return None,
+    };
+    let checksum = u32::from_le_bytes(*cursor.take(4)?.first_chunk()?);
+    Some(ListAt::Placed(Place { offset, length, checksum }))
+}
+
+/// Every block has lines, and they are numbered as the runs first name them.
+fn read_runs(cursor: &mut Cursor<'_>, blocks: usize) -> Option<Vec<LineRun>> {
+    let count = read_count(cursor)?;
+    let mut runs = Vec::with_capacity(count);
+    let (mut before, mut fresh) = (0u32, 0u32);
+    for _ in 0..count {
+        let head = cursor.varint()?;
+        let mut number = |small: u32| if small < SMALL { Some(small) } else { cursor.varint_u32()?.checked_add(SMALL) };
+        let (gap, more) = (number((head >> 2 & 3) as u32)?, number((head & 3) as u32)?);
+        let block = fresh.checked_sub(u32::try_from(head >> 4).ok()?)?;
+        fresh += u32::from(block == fresh);
+        let first = before.checked_add(gap)?.checked_add(1)?;
+        before = first.checked_add(more)?;
+        runs.push(LineRun { first, last: before, block });
+    }
+    (fresh as usize == blocks).then_some(runs)
+}
+
+fn read_imported(cursor: &mut Cursor<'_>) -> Option<Vec<LineRange>> {
+    let count = read_count(cursor)?;
+    let mut ranges = Vec::with_capacity(count);
+    let mut before = 0u32;
+    for _ in 0..count {
+        let head = cursor.varint()?;
+        let first = before.checked_add(u32::try_from(head >> 1).ok()?)?.checked_add(1)?;
+        let more = if head & 1 == 0 { 0 } else { cursor.varint_u32()?.checked_add(1)? };
+        before = first.checked_add(more)?;
+        ranges.push(LineRange { first, last: before });
+    }
+    Some(ranges)
+}
+
+/// For symbols by first line, outer before inner: the [`Symbol::outer`] of each. O(symbols).
+fn link_outer(symbols: &mut [Symbol]) {
     // Symbols that may still be the outer of a later one: each ends before the one below it on the stack.
     let mut open: Vec<u32> = Vec::new();
-    for at in 0..symbols.len() {
+    for (position, at) in (1u32..).zip(0..symbols.len()) {
         while let Some(&inner) = open.last()
-            && symbols[inner as usize - 1].last <= symbols[at].last
+            && symbols[inner as usize - 1].lines.last <= symbols[at].lines.last
         {
             open.pop();
         }
         symbols[at].outer = open.last().copied().unwrap_or(0);
-        open.push(u32::try_from(at + 1).expect("a file has fewer than 2^32 symbols"));
+        open.push(position);
     }
+}
+
+/// The archive of a record whose packed part is these bytes.
+#[cfg(test)]
+pub(crate) fn archive_of(file: u32, packed: &[u8]) -> AlignedVec {
+    let record = PackedRecord { file, stamp: None, packed: packed.to_vec() };
+    rkyv::to_bytes::<Failure>(&record).expect("a record in memory can be archived")
+}
+
+/// The lists that a record refers to and where, counted from its start, it holds the checksum of each.
+pub(crate) fn checksums_of_lists(record: &[u8]) -> Vec<(usize, Place)> {
+    let mut found = Vec::new();
+    let Ok(archived) = rkyv::access::<ArchivedPackedRecord, Failure>(record) else { return found };
+    let packed = archived.packed.as_slice();
+    let end = packed.as_ptr().addr() - record.as_ptr().addr() + packed.len();
+    let mut cursor = Cursor::new(packed);
+    let Some((mut next, blocks)) = cursor.varint().zip(read_count(&mut cursor)) else { return found };
+    for _ in 0..blocks + 2 {
+        match read_list(&mut cursor, &mut next) {
+            Some(ListAt::Placed(place)) => found.push((end - cursor.rest().len() - 4, place)),
+            Some(ListAt::Inline(_)) => {}
+            None => break,
+        }
+    }
+    found
 }
 
 /// A count on a scale of sixteen steps an octave: 1 is 1, 2 is 17, 58,810 and above are 255.
@@ -135,7 +401,6 @@ pub fn dequantize_count(byte: u8) -> f64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rkyv::rancor::Failure;
 
     use super::*;
 
@@ -148,106 +413,191 @@ mod tests {
         }
     }
 
-    /// The tables of `docs/format.md`.
-    #[test]
-    fn archives_are_laid_out_as_the_format_says() {
-        use std::mem::offset_of;
-        assert_eq!((size_of::<ArchivedFileRecord>(), align_of::<ArchivedFileRecord>()), (128, 8));
-        assert_eq!(offset_of!(ArchivedFileRecord, file), 0);
-        assert_eq!(offset_of!(ArchivedFileRecord, stamp), 8);
-        assert_eq!(offset_of!(ArchivedFileRecord, runs), 32);
-        assert_eq!(offset_of!(ArchivedFileRecord, blocks), 48);
-        assert_eq!(offset_of!(ArchivedFileRecord, imported), 64);
-        assert_eq!(offset_of!(ArchivedFileRecord, touching), 80);
-        assert_eq!(offset_of!(ArchivedFileRecord, defines), 96);
-        assert_eq!(offset_of!(ArchivedFileRecord, symbols), 112);
-        assert_eq!(size_of::<ArchivedLineRun>(), 12);
-        assert_eq!(offset_of!(ArchivedLineRun, block), 8);
-        assert_eq!(size_of::<ArchivedSymbolRecord>(), 32);
-        assert_eq!(offset_of!(ArchivedSymbolRecord, kind), 8);
-        assert_eq!(offset_of!(ArchivedSymbolRecord, outer), 12);
-        assert_eq!(offset_of!(ArchivedSymbolRecord, name), 16);
-        // A record in bytes, by a reader that knows the tables alone.
-        let name = "a_name_longer_than_sixteen_bytes".repeat(3);
-        let symbols = vec![
-            SymbolRecord { name: name.clone(), ..symbol(5, 9) },
-            SymbolRecord { name: "née".into(), ..symbol(6, 7) },
-        ];
-        let stamp = Some(Stamp { size_bytes: 77, hash: 78 });
-        let record = FileRecord { file: 3, stamp, imported: vec![[1, 2], [4, 8]], symbols, ..Default::default() };
-        let archive = rkyv::to_bytes::<Failure>(&record).unwrap();
-        let u32_at = |at: usize| u32::from_le_bytes(archive[at..at + 4].try_into().unwrap());
-        let u64_at = |at: usize| u64::from_le_bytes(archive[at..at + 8].try_into().unwrap());
-        let follow = |at: usize, field: usize| at.wrapping_add_signed(u64_at(field).cast_signed() as isize);
-        let root = (archive.len() - 128) & !7;
-        assert_eq!((u32_at(root), archive[root + 8], u64_at(root + 16), u64_at(root + 24)), (3, 1, 77, 78));
-        let imported = follow(root + 64, root + 64);
-        assert_eq!((u64_at(root + 72), u32_at(imported + 8), u32_at(imported + 12)), (2, 4, 8));
-        let symbols = follow(root + 112, root + 112);
-        let length = u64_at(symbols + 16);
-        assert_eq!(length & 0xc0, 0x80, "not inline");
-        let text = follow(symbols + 16, symbols + 24);
-        let bytes = &archive[text..text + (length & 0x3f | length >> 8 << 6) as usize];
-        assert_eq!(bytes, name.as_bytes());
-        assert_eq!(
-            archive[symbols + 48..symbols + 53],
-            *"née\u{0}".as_bytes().iter().map(|&b| if b == 0 { 0xff } else { b }).collect::<Vec<u8>>()
-        );
+    fn range(first: u32, last: u32) -> LineRange {
+        LineRange { first, last }
     }
 
-    fn symbol(first: u32, last: u32) -> SymbolRecord {
-        SymbolRecord { first, last, kind: 0, outer: 0, name: format!("{first}_{last}") }
+    fn symbol(first: u32, last: u32, name: &str) -> SymbolRecord {
+        SymbolRecord { lines: range(first, last), kind: SymbolKind::Class, name: name.to_owned() }
+    }
+
+    fn run(first: u32, last: u32, block: u32) -> LineRun {
+        LineRun { first, last, block }
+    }
+
+    /// A reference to a list of this length at this offset.
+    fn placed(offset: u64, length: usize) -> RawListRef {
+        RawListRef::new(&vec![7; length], |_| offset)
+    }
+
+    /// The tables of `docs/format.md`.
+    #[test]
+    fn records_are_laid_out_as_the_format_says() {
+        use std::mem::offset_of;
+        assert_eq!((size_of::<ArchivedPackedRecord>(), align_of::<ArchivedPackedRecord>()), (48, 8));
+        assert_eq!(offset_of!(ArchivedPackedRecord, file), 0);
+        assert_eq!(offset_of!(ArchivedPackedRecord, stamp), 8);
+        assert_eq!(offset_of!(ArchivedPackedRecord, packed), 32);
+        let record = FileRecord {
+            file: 3,
+            stamp: Some(Stamp { size_bytes: 77, hash: 78 }),
+            runs: vec![run(2, 2, 0), run(3, 7, 1), run(20, 22, 0)],
+            blocks: vec![RawListRef::new(&[4, 5], |_| 0), placed(300, 20)],
+            imported: vec![range(1, 1), range(8, 10)],
+            touching: placed(10, 13),
+            defines: placed(320, 13),
+            symbols: vec![symbol(5, 9, "née"), symbol(5, 7, "nés")],
+        };
+        let archive = record.encode();
+        let u64_at = |at: usize| u64::from_le_bytes(archive[at..at + 8].try_into().unwrap());
+        let object = archive.len() - 48;
+        assert_eq!((archive[object], archive[object + 8], u64_at(object + 16), u64_at(object + 24)), (3, 1, 77, 78));
+        let packed = (object + 32).wrapping_add_signed(u64_at(object + 32).cast_signed() as isize);
+        let sum = |length: usize| super::super::bytes::checksum(&vec![7; length], 0).to_le_bytes();
+        let want = [
+            &[0xac, 2, 2][..], // The file's lists begin at 300; two blocks.
+            &[2 << 2, 4, 5],
+            &[20 << 2 | 1],
+            &sum(20),
+            &[13 << 2 | 2, 10],
+            &sum(13),
+            &[13 << 2 | 1],
+            &sum(13),
+            &[3, 1 << 2, 3, 1, 2 << 4 | 3 << 2 | 2, 9], // Runs: 2; 3 to 7; 12 lines left out, 20 to 22.
+            &[2, 0, 6 << 1 | 1, 1],
+            &[2, 5 << 2 | 1, 4, 0, 4, b'n', 0xc3, 0xa9, b'e', 1, 2, 3, 1, b's'],
+        ];
+        assert_eq!(archive[packed..packed + u64_at(object + 40) as usize], want.concat());
+    }
+
+    fn unpack(packed: &[u8]) -> Option<String> {
+        Unpacked::read(&archive_of(0, packed), 0).err().map(str::to_owned)
     }
 
     #[test]
     fn records_that_break_a_rule_are_told() {
-        let run = |first, last, block| LineRun { first, last, block };
-        let broken = |record: FileRecord| {
-            let bytes = rkyv::to_bytes::<Failure>(&record).unwrap();
-            rkyv::access::<ArchivedFileRecord, Failure>(&bytes).unwrap().broken_rule(0)
+        // Lists; runs; imported; symbols. One block, and empty lists inline.
+        const LISTS: &[u8] = &[0, 1, 0, 0, 0];
+        let huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
+        let told = |what: &str, parts: &[&[u8]]| {
+            let problem = unpack(&parts.concat());
+            assert!(problem.as_ref().is_some_and(|problem| problem.contains(what)), "{parts:?}: {problem:?}");
         };
-        let of_runs =
-            |runs: &[LineRun]| broken(FileRecord { runs: runs.to_vec(), blocks: vec![[0; 16]], ..Default::default() });
-        assert_eq!(of_runs(&[run(1, 2, 0), run(3, u32::MAX, 0)]), None);
-        for runs in [
-            [run(1, 2, 0), run(2, 3, 0)],
-            [run(3, 3, 0), run(1, 1, 0)],
-            [run(0, 1, 0), run(2, 2, 0)],
-            [run(1, 1, 0), run(4, 3, 0)],
-        ] {
-            assert_eq!(of_runs(&runs), Some("the line runs of a file do not ascend"), "{runs:?}");
-        }
-        assert_eq!(of_runs(&[run(1, 1, 1)]), Some("a run names a block that is not there"));
-        assert!(broken(FileRecord { file: 1, ..Default::default() }).is_some());
-        assert!(broken(FileRecord { imported: vec![[5, 6], [6, 7]], ..Default::default() }).is_some());
-        let of_symbols = |symbols: Vec<SymbolRecord>| broken(FileRecord { symbols, ..Default::default() });
-        assert_eq!(of_symbols(vec![symbol(1, 9), symbol(1, 4), symbol(2, 3)]), None);
-        assert!(of_symbols(vec![symbol(1, 4), symbol(1, 9)]).is_some());
-        assert!(of_symbols(vec![symbol(4, 1)]).is_some());
-        assert!(of_symbols(vec![SymbolRecord { outer: 1, ..symbol(1, 4) }]).is_some(), "a loop");
+        assert_eq!(unpack(&[LISTS, &[1, 0], &[0], &[0]].concat()), None);
+        told("follow", &[LISTS, &[1, 0], &[0], &[0], &[0]]);
+        told("lists", &[&[0, 9, 0, 0]]);
+        told("lists", &[&[0], &huge, &[0, 0, 0]]);
+        told("lists", &[&[0, 1, 3, 0, 0]]);
+        told("lists", &[&[0, 1, 40, 1, 2]]);
+        told("lists", &[&[0xff; 9], &[1, 1, 5, 0, 0, 0, 0, 0, 0]]);
+        told("runs", &[LISTS, &huge, &[0], &[0], &[0]]);
+        told("runs", &[LISTS, &[0], &[0], &[0]]);
+        told("runs", &[LISTS, &[2, 0, 0], &[0], &[0]]);
+        told("runs", &[LISTS, &[2, 0, 2 << 4], &[0], &[0]]);
+        told("runs", &[LISTS, &[2, 3, 0xfb, 0xff, 0xff, 0xff, 0x0f, 1 << 4], &[0], &[0]]);
+        told("runs", &[LISTS, &[1, 3 << 2], &huge, &[0], &[0]]);
+        told("imported", &[LISTS, &[1, 0], &[2, 0], &[0xfe, 0xff, 0xff, 0xff, 0x1f], &[0]]);
+        told("imported", &[LISTS, &[1, 0], &[1, 1], &huge, &[0]]);
+        told("imported", &[LISTS, &[1, 0], &[200], &[0]]);
+        let of_symbols = |symbols: &[u8]| [LISTS, &[1, 0], &[0], symbols].concat();
+        assert_eq!(unpack(&of_symbols(&[2, 4, 8, 0, 1, b'a', 0, 3, 1, 0])), None);
+        told("symbols", &[&of_symbols(&[1, 0, 8, 0, 1, b'a'])]);
+        told("symbols", &[&of_symbols(&[1, 7, 8, 0, 1, b'a'])]);
+        told("symbols", &[&of_symbols(&[2, 4, 3, 0, 1, b'a', 0, 8, 1, 0])]);
+        told("symbols", &[&of_symbols(&[2, 4, 8, 0, 1, b'a', 0, 3, 2, 0])]);
+        told("symbols", &[&of_symbols(&[1, 4, 8, 1, 1, b'a'])]);
+        told("symbols", &[&of_symbols(&[2, 4, 8, 0, 2, 0xc3, 0xa9, 0, 3, 1, 0])]);
+        told("symbols", &[&of_symbols(&[1, 4, 8, 0, 1, 0xc3])]);
+        told("symbols", &[&of_symbols(&[1, 4, 8, 0, 9, b'a'])]);
+        told("symbols", &[&of_symbols(&[1, 4]), &huge, &[0, 0]]);
+    }
+
+    /// Lines from their numbers: gaps and lengths.
+    fn ranges(numbers: &[(u32, u32)]) -> Vec<LineRange> {
+        let mut before = 0;
+        let range = |&(gap, more): &(u32, u32)| {
+            let first: u32 = before + gap + 1;
+            before = first + more;
+            LineRange { first, last: before }
+        };
+        numbers.iter().map(range).collect()
     }
 
     proptest! {
+        #[test]
+        fn records_come_back(
+            lines in proptest::collection::vec((0u32..9, prop_oneof![0u32..6, 100u32..100_000], 0u32..6), 0..30),
+            imported in proptest::collection::vec((0u32..300, 0u32..300), 0..9),
+            lists in proptest::collection::vec((0u64..90, 0usize..30, any::<bool>()), 0..9),
+            spans in proptest::collection::vec((1u32..30, 0u32..12, "[aé.☃]{0,6}"), 0..20),
+        ) {
+            let mut blocks = Vec::new();
+            let numbers: Vec<(u32, u32)> = lines.iter().map(|&(gap, more, _)| (gap, more)).collect();
+            let runs: Vec<LineRun> = ranges(&numbers).iter().zip(&lines).map(|(range, &(.., back))| {
+                let block = (blocks.len() as u32).saturating_sub(back);
+                if block as usize == blocks.len() {
+                    let (offset, length, own) = lists.get(blocks.len()).copied().unwrap_or((9, 1, false));
+                    blocks.push(placed(if own { 1000 + 30 * blocks.len() as u64 } else { offset }, length));
+                }
+                LineRun { first: range.first, last: range.last, block }
+            }).collect();
+            let mut symbols: Vec<SymbolRecord> =
+                spans.iter().map(|(first, more, name)| symbol(*first, first + more, name)).collect();
+            symbols.sort_by_key(|s| (s.lines.first, Reverse(s.lines.last)));
+            let (touching, defines) = (placed(40, 25), RawListRef::default());
+            let record = FileRecord {
+                file: 9, stamp: None, runs, blocks, imported: ranges(&imported), touching, defines, symbols,
+            };
+            let archive = record.encode();
+            let unpacked = Unpacked::read(&archive, 9).unwrap();
+            prop_assert_eq!(&unpacked.runs, &record.runs);
+            prop_assert_eq!(&unpacked.imported, &record.imported);
+            let want: Vec<ListAt<'_>> = record.blocks.iter().map(|list| list.at().unwrap()).collect();
+            prop_assert_eq!(&unpacked.blocks, &want);
+            prop_assert_eq!(unpacked.touching, touching.at().unwrap());
+            prop_assert_eq!(unpacked.defines, defines.at().unwrap());
+            let symbols: Vec<SymbolRecord> = unpacked.symbols.iter().enumerate().map(|(at, symbol)| SymbolRecord {
+                lines: symbol.lines, kind: symbol.kind, name: unpacked.name(at).to_owned(),
+            }).collect();
+            prop_assert_eq!(symbols, record.symbols);
+            prop_assert!(Unpacked::read(&archive, 8).is_err());
+        }
+
+        /// Whatever the bytes claim, nothing larger than a multiple of them is made of them.
+        #[test]
+        fn any_bytes_are_a_record_or_an_error(packed in proptest::collection::vec(prop_oneof![0u8..9, any::<u8>()], 0..60)) {
+            let archive = archive_of(0, &packed);
+            if let Ok(unpacked) = Unpacked::read(&archive, 0) {
+                prop_assert!(unpacked.runs.is_sorted_by(|a, b| a.last < b.first));
+                prop_assert!(unpacked.runs.iter().all(|run| (run.block as usize) < unpacked.blocks.len()));
+                prop_assert!(unpacked.names.len() <= 64 * packed.len());
+            }
+        }
+
         /// Following the outer links finds what a scan finds.
         #[test]
         fn outer_links_lead_to_every_symbol_that_holds_a_line(
             spans in proptest::collection::vec((1u32..30, 0u32..12), 0..20),
             line in 1u32..45,
         ) {
-            let mut symbols: Vec<SymbolRecord> = spans.iter().map(|&(first, more)| symbol(first, first + more)).collect();
-            symbols.sort_by_key(|s| (s.first, Reverse(s.last)));
+            let mut symbols: Vec<Symbol> = spans
+                .iter()
+                .map(|&(first, more)| range(first, first + more))
+                .map(|lines| Symbol { lines, kind: SymbolKind::Function, outer: 0, name_end: 0 })
+                .collect();
+            symbols.sort_by_key(|s| (s.lines.first, Reverse(s.lines.last)));
             link_outer(&mut symbols);
-            let holding = |s: &&SymbolRecord| s.first <= line && line <= s.last;
-            let want: Vec<&SymbolRecord> = symbols.iter().rev().filter(holding).collect();
-            let mut at = symbols.partition_point(|s| s.first <= line);
+            let want: Vec<&Symbol> =
+                symbols.iter().rev().filter(|s| s.lines.first <= line && line <= s.lines.last).collect();
+            let mut at = symbols.partition_point(|s| s.lines.first <= line);
             let mut found = Vec::new();
             while at > 0 {
                 let symbol = &symbols[at - 1];
-                found.extend((line <= symbol.last).then_some(symbol));
+                found.extend((line <= symbol.lines.last).then_some(symbol));
                 at = symbol.outer as usize;
             }
             // A symbol that ends where an inner one ends is not on the way: it holds nothing that the inner one does not.
-            let innermost = |list: &[&SymbolRecord]| list.first().map(|s| (s.first, s.last));
+            let innermost = |list: &[&Symbol]| list.first().map(|s| s.lines);
             prop_assert_eq!(innermost(&found), innermost(&want));
         }
     }

@@ -9,7 +9,7 @@ use super::index::FEATURE_BYTES;
 use super::layout::{Extent, Kind, Preamble};
 use super::names::{BLOCK, REF_BYTES};
 use super::postings::INLINE;
-use super::record::ArchivedFileRecord;
+use super::record::checksums_of_lists;
 use super::root::{ArchivedRoot, Root};
 use super::sessions::SESSION_BYTES;
 use super::vocabulary::{self, RawWord};
@@ -110,14 +110,11 @@ fn seal_refs(file: &mut [u8], index: Extent, data: Extent) {
     }
 }
 
-/// Seals the references that a record holds, if it is a record.
+/// Seals the lists that a record refers to, if it is a record.
 fn seal_lists(file: &mut [u8], postings: Extent, record: &Bytes) {
-    let bytes = &file[record.clone()];
-    let Ok(archived) = rkyv::access::<ArchivedFileRecord, Failure>(bytes) else { return };
-    let at = |list: &[u8; 16]| record.start + (list.as_ptr().addr() - bytes.as_ptr().addr());
-    let lists: Vec<usize> = archived.blocks.iter().chain([&archived.touching, &archived.defines]).map(at).collect();
-    for list in lists {
-        seal_list(file, postings, list);
+    for (at, place) in checksums_of_lists(&file[record.clone()]) {
+        let sum = checksum(&file[within(postings, (place.offset, place.length))], 0);
+        file[record.start + at..][..4].copy_from_slice(&sum.to_le_bytes());
     }
 }
 

@@ -139,7 +139,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         }
         let view = self.file(file)?;
         sums.blocks += view.block_count() as u64;
-        sums.symbols += view.symbols().len() as u64;
+        sums.symbols += view.symbol_count() as u64;
         for block in (0u32..).take(view.block_count()) {
             sums.postings += count(view.block(block)?, found)?;
         }

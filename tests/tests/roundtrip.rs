@@ -180,16 +180,17 @@ fn check_lines(
 }
 
 fn check_symbols(view: &covopt::model::FileView<'_>, facts: &FileFacts) {
-    let found = |symbol: &covopt::model::ArchivedSymbolRecord| {
-        (symbol.first.to_native(), symbol.last.to_native(), symbol.name.as_str().to_owned(), symbol.kind)
+    let found = |symbol: covopt::model::SymbolView<'_>| Symbol {
+        lines: symbol.lines,
+        name: symbol.name.to_owned(),
+        kind: symbol.kind,
     };
-    let of = |symbol: &Symbol| (symbol.lines.first, symbol.lines.last, symbol.name.clone(), symbol.kind as u8);
-    assert_eq!(view.symbols().iter().map(found).collect::<BTreeSet<_>>(), facts.symbols.iter().map(of).collect());
+    assert_eq!(view.symbols().map(found).collect::<BTreeSet<_>>(), facts.symbols);
     for line in 1..60 {
         // Innermost: the one that begins last; of those, the one that ends first.
         let holding = facts.symbols.iter().filter(|s| s.lines.first <= line && line <= s.lines.last);
         let want = holding.map(|s| (s.lines.first, std::cmp::Reverse(s.lines.last))).max();
-        let found = view.symbol_at(line).map(|s| (s.first.to_native(), std::cmp::Reverse(s.last.to_native())));
+        let found = view.symbol_at(line).map(|s| (s.lines.first, std::cmp::Reverse(s.lines.last)));
         assert_eq!(found, want, "line {line}");
     }
 }

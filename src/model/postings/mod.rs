@@ -27,7 +27,7 @@ use crate::id::TestId;
 
 pub(crate) use abreast::{Entry, Reader, each_test};
 use pages::Pages;
-pub(crate) use reference::{INLINE, ListAt, ListRefBytes, RawListRef};
+pub(crate) use reference::{INLINE, ListAt, Place, RawListRef};
 
 const SECTION: &str = "postings";
 const RUNS: u8 = 0;

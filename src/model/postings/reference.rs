@@ -28,7 +28,28 @@ pub(crate) struct Place {
     pub(crate) checksum: u32,
 }
 
+impl Default for ListAt<'_> {
+    fn default() -> Self {
+        ListAt::Inline(&[])
+    }
+}
+
+impl Place {
+    /// Where in the section the list ends.
+    pub(crate) fn end(self) -> u64 {
+        self.offset.saturating_add(self.length.into())
+    }
+}
+
 impl<'a> ListAt<'a> {
+    /// The place of a list that is not inline.
+    pub(crate) fn place(self) -> Option<Place> {
+        match self {
+            ListAt::Inline(_) => None,
+            ListAt::Placed(place) => Some(place),
+        }
+    }
+
     /// The bytes of the list, checked where they lie in `section`.
     pub(super) fn bytes(self, section: &'a [u8]) -> Result<&'a [u8], ModelError> {
         let place = match self {
@@ -48,7 +69,7 @@ impl<'a> ListAt<'a> {
 }
 
 /// A reference of one size. What holds it is checked by its own checksum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct RawListRef {
     /// Length in bytes, little-endian; with the top bit, the list itself is in `place`.
@@ -57,8 +78,12 @@ pub(crate) struct RawListRef {
     place: [u8; INLINE_BYTES],
 }
 
-/// A [`RawListRef`] as records hold it.
-pub(crate) type ListRefBytes = [u8; 16];
+impl Default for RawListRef {
+    /// The empty list.
+    fn default() -> Self {
+        Self::new(&[], |_| 0)
+    }
+}
 
 impl RawListRef {
     /// A reference to an encoded list that is placed in the postings section by `place`, unless it fits in here.
@@ -74,16 +99,6 @@ impl RawListRef {
         at[..8].copy_from_slice(&place(list).to_le_bytes());
         at[8..].copy_from_slice(&checksum(list, 0).to_le_bytes());
         Self { length: length.to_le_bytes(), place: at }
-    }
-
-    /// The reference that a record holds as `bytes`.
-    pub(crate) fn from_bytes(bytes: &ListRefBytes) -> &Self {
-        bytemuck::cast_ref(bytes)
-    }
-
-    /// The reference as a record holds it.
-    pub(crate) fn to_bytes(self) -> ListRefBytes {
-        bytemuck::cast(self)
     }
 
     /// Where the list is.
