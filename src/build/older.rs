@@ -202,5 +202,5 @@ fn each_name(names: &NameTable<'_>, mut visit: impl FnMut(&str)) -> Result<(), M
 }
 
 fn symbols(view: &FileView<'_>) -> impl Iterator<Item = Symbol> {
-    view.symbols().map(|symbol| Symbol { lines: symbol.lines, name: symbol.name.to_owned(), kind: symbol.kind })
+    view.symbols().map(|symbol| Symbol { lines: symbol.lines, name: symbol.name(), kind: symbol.kind })
 }

@@ -212,7 +212,7 @@ impl DefinedTests {
 /// What a region of the file is called: the file, and the symbol around `line`.
 fn name_at(known: &KnownFile<'_>, line: Option<u32>) -> String {
     match line.and_then(|line| known.view.symbol_at(line)) {
-        Some(symbol) => format!("{}::{}", known.path, symbol.name),
+        Some(symbol) => format!("{}::{}", known.path, symbol.name()),
         None => known.path.to_owned(),
     }
 }

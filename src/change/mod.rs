@@ -219,7 +219,7 @@ impl Tally {
         self.symbols.entry((file, symbol.lines)).or_insert_with(|| ChangedSymbol {
             file,
             lines: symbol.lines,
-            name: symbol.name.to_owned(),
+            name: symbol.name(),
             is_function: symbol.kind == SymbolKind::Function,
         });
     }

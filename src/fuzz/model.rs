@@ -110,7 +110,7 @@ fn ask_file(index: &Index<&[u8]>, file: FileId) {
         assert_eq!(view.run_at(line), runs.iter().find(|run| run.first <= line && line <= run.last).copied());
         let _ = (view.imported_at(line), view.symbol_at(line));
     }
-    let _ = (view.stamp(), view.imported().count(), view.symbols().count());
+    let _ = (view.stamp(), view.imported().count(), view.symbols().map(|symbol| symbol.name().len()).sum::<usize>());
 }
 
 fn ask_list(list: PostingList<'_>, tests: u32) {

@@ -48,32 +48,15 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// The next varint; one of a single byte, which most distances are, in a few instructions.
-    #[inline]
+    /// The next varint; one of a single byte, which most are, in a few instructions.
+    #[inline(always)]
     pub(crate) fn varint(&mut self) -> Option<u64> {
-        match self.rest.split_first() {
-            Some((&byte, rest)) if byte < 0x80 => {
-                self.rest = rest;
-                Some(byte.into())
-            }
-            _ => self.long_varint(),
-        }
-    }
-
-    fn long_varint(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                return None;
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
+        let (value, rest) = match self.rest {
+            [first, rest @ ..] if *first < 0x80 => (u64::from(*first), rest),
+            bytes => long_varint(bytes)?,
+        };
+        self.rest = rest;
+        Some(value)
     }
 
     #[inline]
@@ -84,6 +67,22 @@ impl<'a> Cursor<'a> {
     pub(crate) fn varint_usize(&mut self) -> Option<usize> {
         usize::try_from(self.varint()?).ok()
     }
+}
+
+/// A varint, and what follows it. Apart from [`Cursor::varint`], for most numbers take one byte and that much is inlined.
+fn long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0u64;
+    for (at, &byte) in bytes.iter().enumerate().take(10) {
+        let bits = u64::from(byte & 0x7f);
+        if at == 9 && bits > 1 {
+            return None;
+        }
+        value |= bits << (7 * at);
+        if byte < 0x80 {
+            return Some((value, &bytes[at + 1..]));
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn record_of(archive: &[u8], file: u32) -> FileRecord {
     let symbols = unpacked.symbols.iter().enumerate().map(|(at, symbol)| SymbolRecord {
         lines: symbol.lines,
         kind: symbol.kind,
-        name: unpacked.name(at).to_owned(),
+        name: String::from_utf8(unpacked.name(at)).unwrap(),
     });
     FileRecord {
         file,

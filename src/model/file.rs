@@ -14,14 +14,29 @@ pub struct FileView<'a> {
 }
 
 /// A named span of lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct SymbolView<'v> {
     /// Where its definition stands.
     pub lines: LineRange,
     /// What it is.
     pub kind: SymbolKind,
-    /// Qualified within its file with dots.
-    pub name: &'v str,
+    record: &'v Unpacked<'v>,
+    position: usize,
+}
+
+impl SymbolView<'_> {
+    /// Its name, qualified within its file with dots. O(its letters, and symbols before it that share them).
+    pub fn name(&self) -> String {
+        match String::from_utf8(self.name_bytes()) {
+            Ok(name) => name,
+            Err(crafted) => String::from_utf8_lossy(crafted.as_bytes()).into_owned(),
+        }
+    }
+
+    /// The name as it is stored: UTF-8 in every model that covopt wrote.
+    pub(super) fn name_bytes(&self) -> Vec<u8> {
+        self.record.name(self.position)
+    }
 }
 
 impl<'a> FileView<'a> {
@@ -112,7 +127,7 @@ impl<'a> FileView<'a> {
 
     fn symbol(&self, position: usize) -> Option<SymbolView<'_>> {
         let symbol = self.record.symbols.get(position)?;
-        Some(SymbolView { lines: symbol.lines, kind: symbol.kind, name: self.record.name(position) })
+        Some(SymbolView { lines: symbol.lines, kind: symbol.kind, record: &self.record, position })
     }
 
     /// The innermost symbol that holds `line`. O(log symbols + nesting).

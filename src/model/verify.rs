@@ -139,7 +139,12 @@ impl<D: AsRef<[u8]>> Index<D> {
         }
         let view = self.file(file)?;
         sums.blocks += view.block_count() as u64;
-        sums.symbols += view.symbol_count() as u64;
+        for symbol in view.symbols() {
+            if std::str::from_utf8(&symbol.name_bytes()).is_err() {
+                return Err(ModelError::damaged(Kind::Records.name(), "the name of a symbol is not UTF-8"));
+            }
+            sums.symbols += 1;
+        }
         for block in (0u32..).take(view.block_count()) {
             sums.postings += count(view.block(block)?, found)?;
         }

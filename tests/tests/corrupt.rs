@@ -49,9 +49,9 @@ fn file(index: &Model<'_>, file: FileId) -> Result<Vec<u64>, ModelError> {
     );
     answer.extend(view.imported().flat_map(|range| [range.first, range.last].map(u64::from)));
     answer.extend(
-        view.symbols().flat_map(|symbol| [u64::from(symbol.lines.last), symbol.kind as u64, text(symbol.name)]),
+        view.symbols().flat_map(|symbol| [u64::from(symbol.lines.last), symbol.kind as u64, text(&symbol.name())]),
     );
-    answer.extend([2, 8, 25].map(|line| view.symbol_at(line).map_or(0, |symbol| text(symbol.name))));
+    answer.extend([2, 8, 25].map(|line| view.symbol_at(line).map_or(0, |symbol| text(&symbol.name()))));
     for block in 0..view.block_count() as u32 {
         list(view.block(block), &mut answer)?;
     }

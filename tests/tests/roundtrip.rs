@@ -180,11 +180,8 @@ fn check_lines(
 }
 
 fn check_symbols(view: &covopt::model::FileView<'_>, facts: &FileFacts) {
-    let found = |symbol: covopt::model::SymbolView<'_>| Symbol {
-        lines: symbol.lines,
-        name: symbol.name.to_owned(),
-        kind: symbol.kind,
-    };
+    let found =
+        |symbol: covopt::model::SymbolView<'_>| Symbol { lines: symbol.lines, name: symbol.name(), kind: symbol.kind };
     assert_eq!(view.symbols().map(found).collect::<BTreeSet<_>>(), facts.symbols);
     for line in 1..60 {
         // Innermost: the one that begins last; of those, the one that ends first.
