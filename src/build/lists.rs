@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::id::TestId;
 use crate::model::Posting;
 use crate::model::layout::Writer;
-use crate::model::postings::{RawListRef, encode};
+use crate::model::postings::{Place, RawListRef, Stored, encode};
+use crate::model::vocabulary::INLINE_MOST;
 
 /// A list that is ready to be written.
 #[derive(Debug)]
@@ -43,13 +44,26 @@ impl Lists {
     /// A reference to a list in the section that is open.
     pub(super) fn place<W: Write + Seek>(&mut self, list: &Encoded, out: &mut Writer<W>) -> io::Result<RawListRef> {
         let mut written = Ok(());
-        let place = RawListRef::new(&list.bytes, |bytes| {
-            *self.known.entry(list.hash).or_insert_with(|| {
-                let offset = out.section_bytes();
-                written = out.append(bytes);
-                offset
-            })
-        });
+        let place = RawListRef::new(&list.bytes, |_| self.offset_of(list, out, &mut written));
         written.map(|()| place)
+    }
+
+    /// A list of a word: in the section that is open, unless it is short enough to stand beside the word.
+    pub(super) fn store<W: Write + Seek>(&mut self, list: Encoded, out: &mut Writer<W>) -> io::Result<Stored> {
+        if list.bytes.len() <= INLINE_MOST {
+            return Ok(Stored::Inline(list.bytes));
+        }
+        let mut written = Ok(());
+        let place = Place::new(&list.bytes, |_| self.offset_of(&list, out, &mut written));
+        written.map(|()| Stored::Placed(place))
+    }
+
+    /// Where a list is in the section, which it is appended to unless it is there.
+    fn offset_of<W: Write + Seek>(&mut self, list: &Encoded, out: &mut Writer<W>, written: &mut io::Result<()>) -> u64 {
+        *self.known.entry(list.hash).or_insert_with(|| {
+            let offset = out.section_bytes();
+            *written = out.append(&list.bytes);
+            offset
+        })
     }
 }

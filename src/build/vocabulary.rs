@@ -8,9 +8,9 @@ use super::lists::{Encoded, Lists};
 use super::{BATCH_BYTES, BuildError, Order, Phase};
 use crate::id::TestId;
 use crate::model::layout::Writer;
+use crate::model::postings::Stored;
 use crate::model::root::Root;
-use crate::model::vocabulary::{self, RawWord};
-use crate::model::{Posting, chunk, dequantize_count, quantize_count};
+use crate::model::{Posting, chunk, dequantize_count, quantize_count, vocabulary};
 use crate::observation::{Log, Observations, TestKey, read_bytes};
 use crate::words::{Word, test_words};
 
@@ -56,7 +56,7 @@ pub(super) fn lay_out<W: Write + Seek>(
     let mut merge = words.sorted(|word| word);
     let total = merge.keys_most();
     let mut lists = Lists::default();
-    let mut known: Vec<RawWord> = Vec::new();
+    let mut known: Vec<(Word, Stored)> = Vec::new();
     let mut totals = vec![0.0; order.test_ids.len()];
     loop {
         let mut batch: Vec<(Word, Vec<u8>)> = Vec::new();
@@ -79,7 +79,7 @@ pub(super) fn lay_out<W: Write + Seek>(
                 totals[posting.test.0 as usize] += dequantize_count(posting.signal);
             }
             root.word_postings += postings.len() as u64;
-            known.push(RawWord::new(word, lists.place(&list, out)?));
+            known.push((word, lists.store(list, out)?));
         }
         told(Phase::Words, known.len() as u64, total);
     }

@@ -90,6 +90,10 @@ pub fn sample() -> Observations {
     for (at, &test) in (0u32..).zip(&tests).filter(|(at, _)| at % 9 == 2) {
         seen.text(test, if at % 2 == 0 { "late charges" } else { "late late" });
     }
+    // A list too long for its bucket: many runs, and bytes that change.
+    for (at, &test) in (0u32..).zip(&tests).filter(|(at, _)| at * at % 31 > 11) {
+        seen.text(test, &"parcel ".repeat(at as usize * 7 % 5 + 1));
+    }
     seen.test_mut(odd[0]).recorded = true;
     for (at, &test) in (0u32..).zip(&tests) {
         if at % 50 == 9 {

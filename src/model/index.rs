@@ -12,11 +12,12 @@ use super::failures::{self, RawFailure};
 use super::file::FileView;
 use super::layout::{Kind, Preamble, VERSION};
 use super::names::{Blocks, NameTable, RawRef};
-use super::postings::{PostingList, RawListRef};
+use super::postings::{ListAt, PostingList, RawListRef};
 use super::probe;
 use super::record::Unpacked;
 use super::root::{ArchivedRoot, Root};
-use super::{sessions, vocabulary};
+use super::sessions;
+use super::vocabulary::Vocabulary;
 use crate::history::History;
 use crate::id::{FeatureId, FileId, TestId};
 use crate::observation::Session;
@@ -134,6 +135,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         Blocks::new(Kind::Facts.name(), self.section(Kind::Facts), self.root.tests)?;
         self.files_table()?;
         self.features_table()?;
+        self.vocabulary()?;
         self.word_counts()?;
         self.families()?;
         self.failures_table()?;
@@ -431,17 +433,21 @@ impl<D: AsRef<[u8]>> Index<D> {
         })
     }
 
-    /// The tests that have a word, with how often as [`crate::model::quantize_count`]: one probe.
+    /// The tests that have a word, with how often as [`crate::model::quantize_count`]: one bucket.
     ///
     /// # Errors
     /// If the word's bucket or its list is damaged.
     pub fn word(&self, word: Word) -> Result<Option<PostingList<'_>>, ModelError> {
-        let list = vocabulary::find(self.section(Kind::Vocabulary), word)?;
+        let list = self.vocabulary()?.find(word)?;
         list.map(|list| self.word_list(list)).transpose()
     }
 
-    fn word_list<'a>(&'a self, list: &'a RawListRef) -> Result<PostingList<'a>, ModelError> {
-        PostingList::read(list.at()?, self.section(Kind::WordPostings), self.root.tests)
+    pub(crate) fn vocabulary(&self) -> Result<Vocabulary<'_>, ModelError> {
+        Vocabulary::new(self.section(Kind::Vocabulary), self.root.words)
+    }
+
+    fn word_list<'a>(&'a self, list: ListAt<'a>) -> Result<PostingList<'a>, ModelError> {
+        PostingList::read(list, self.section(Kind::WordPostings), self.root.tests)
     }
 
     /// Calls `visit` with every word and its tests. O(words).
@@ -452,7 +458,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         &'a self,
         mut visit: impl FnMut(Word, PostingList<'a>) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
-        vocabulary::each(self.section(Kind::Vocabulary), |raw| visit(raw.word(), self.word_list(&raw.list)?))
+        self.vocabulary()?.each(|word, list| visit(word, self.word_list(list)?))
     }
 
     /// The number of a test's family, declared or the group of its parametrization; `None` where it has no other member.

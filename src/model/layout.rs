@@ -68,7 +68,7 @@ pub enum Kind {
     FamilyNames = 13,
     /// Commits that runs name, sorted: a name table.
     Commits = 14,
-    /// Hash buckets from word to the tests that have it.
+    /// Words in the order of their hashes, with the tests that have each.
     Vocabulary = 15,
     /// How many words each test has: checked chunks of `u32`.
     WordCounts = 16,

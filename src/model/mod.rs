@@ -5,7 +5,6 @@
 //! right answer or a [`ModelError`]. This room knows nothing of diffs or weights. `docs/format.md` is the normative
 //! description, byte by byte.
 
-pub(crate) mod buckets;
 pub(crate) mod bytes;
 pub(crate) mod chunk;
 #[cfg(test)]

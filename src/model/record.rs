@@ -5,9 +5,7 @@
 //!
 //! ```text
 //! packed    where the file's lists begin in the postings; lists; line runs; imported ranges; symbols
-//! lists     how many blocks; a reference for each, then for `touching` and `defines`
-//! reference length * 4 + where: 0 the list follows; 1 after the file's list before, checksum u32 follows;
-//!           2 elsewhere, offset and checksum u32 follow
+//! lists     how many blocks; a reference for each ([`packed`]), then for `touching` and `defines`
 //! run       least(length - 1, 3) + 4 * least(gap, 3) + 16 * block; gap - 3, length - 4 where these are not negative
 //! imported  gap * 2 + more; length - 2 where there is more than one line
 //! symbol    (lines below the first line of the one before) * 4 + kind; lines after the first;
@@ -23,13 +21,9 @@ use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::bytes::{Cursor, put_varint};
-use super::postings::{ListAt, Place, RawListRef};
+use super::postings::{ListAt, Place, RawListRef, packed};
 use crate::observation::{LineRange, SymbolKind};
 
-/// Where a packed reference says that its list is.
-const FOLLOWS: u64 = 0;
-const NEXT: u64 = 1;
-const ELSEWHERE: u64 = 2;
 /// Gaps and lengths of line runs from here on have a number of their own.
 const SMALL: u32 = 3;
 const SMALL_64: u64 = SMALL as u64;
@@ -110,33 +104,12 @@ impl FileRecord {
     }
 
     fn pack_lists(&self, out: &mut Vec<u8>) {
-        let lists = || self.blocks.iter().chain([&self.touching, &self.defines]);
-        let at = |list: &RawListRef| list.at().ok().and_then(ListAt::place);
-        // Lists that are this file's own were placed one after the other: the last of them ends last.
-        let mut own = lists().filter_map(at).map(Place::end).max().unwrap_or(0);
-        for place in lists().rev().filter_map(at) {
-            own = if place.end() == own { place.offset } else { own };
-        }
+        let lists = self.blocks.iter().chain([&self.touching, &self.defines]);
+        let lists = lists.map(|list| list.at().expect("a reference that was placed"));
+        let mut own = packed::own_offset(lists.clone());
         put_varint(out, own);
         put_varint(out, self.blocks.len() as u64);
-        for list in lists() {
-            let place = match list.at().expect("a reference that was placed") {
-                ListAt::Inline(list) => {
-                    put_varint(out, (list.len() as u64) << 2 | FOLLOWS);
-                    out.extend_from_slice(list);
-                    continue;
-                }
-                ListAt::Placed(place) => place,
-            };
-            if place.offset == own {
-                put_varint(out, u64::from(place.length) << 2 | NEXT);
-                own = place.end();
-            } else {
-                put_varint(out, u64::from(place.length) << 2 | ELSEWHERE);
-                put_varint(out, place.offset);
-            }
-            out.extend_from_slice(&place.checksum.to_le_bytes());
-        }
+        lists.for_each(|list| packed::put(out, list, &mut own));
     }
 
     fn pack_runs(&self, out: &mut Vec<u8>) {
@@ -244,14 +217,14 @@ impl<'a> Unpacked<'a> {
     }
 
     fn read_lists(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
-        let mut next = cursor.varint()?;
+        let mut own = cursor.varint()?;
         let blocks = read_count(cursor)?;
         self.blocks.reserve_exact(blocks);
         for _ in 0..blocks {
-            self.blocks.push(read_list(cursor, &mut next)?);
+            self.blocks.push(packed::read(cursor, &mut own)?);
         }
-        self.touching = read_list(cursor, &mut next)?;
-        self.defines = read_list(cursor, &mut next)?;
+        self.touching = packed::read(cursor, &mut own)?;
+        self.defines = packed::read(cursor, &mut own)?;
         Some(())
     }
 
@@ -308,20 +281,6 @@ impl<'a> Unpacked<'a> {
 /// A number of things that take a byte each at least.
 fn read_count(cursor: &mut Cursor<'_>) -> Option<usize> {
     cursor.varint_usize().filter(|&count| count <= cursor.rest().len())
-}
-
-#[inline]
-fn read_list<'a>(cursor: &mut Cursor<'a>, next: &mut u64) -> Option<ListAt<'a>> {
-    let head = cursor.varint()?;
-    let length = u32::try_from(head >> 2).ok()?;
-    let offset = match head & 3 {
-        FOLLOWS => return Some(ListAt::Inline(cursor.take(length as usize)?)),
-        NEXT => std::mem::replace(next, next.checked_add(length.into())?),
-        ELSEWHERE => cursor.varint()?,
-        _ => return None,
-    };
-    let checksum = u32::from_le_bytes(*cursor.take(4)?.first_chunk()?);
-    Some(ListAt::Placed(Place { offset, length, checksum }))
 }
 
 /// Every block has lines, and they are numbered as the runs first name them.
@@ -386,13 +345,13 @@ pub(crate) fn archive_of(file: u32, packed: &[u8]) -> AlignedVec {
 pub(crate) fn checksums_of_lists(record: &[u8]) -> Vec<(usize, Place)> {
     let mut found = Vec::new();
     let Ok(archived) = rkyv::access::<ArchivedPackedRecord, Failure>(record) else { return found };
-    let packed = archived.packed.as_slice();
-    let end = packed.as_ptr().addr() - record.as_ptr().addr() + packed.len();
-    let mut cursor = Cursor::new(packed);
-    let Some((mut next, blocks)) = cursor.varint().zip(read_count(&mut cursor)) else { return found };
+    let bytes = archived.packed.as_slice();
+    let end = bytes.as_ptr().addr() - record.as_ptr().addr() + bytes.len();
+    let mut cursor = Cursor::new(bytes);
+    let Some((mut own, blocks)) = cursor.varint().zip(read_count(&mut cursor)) else { return found };
     for _ in 0..blocks + 2 {
-        match read_list(&mut cursor, &mut next) {
-            Some(ListAt::Placed(place)) => found.push((end - cursor.rest().len() - 4, place)),
+        match packed::read(&mut cursor, &mut own) {
+            Some(ListAt::Placed(place)) => found.push((end - cursor.rest().len() - packed::CHECKSUM_BYTES, place)),
             Some(ListAt::Inline(_)) => {}
             None => break,
         }

@@ -3,17 +3,15 @@
 
 use rkyv::rancor::Failure;
 
-use super::buckets;
 use super::bytes::checksum;
 use super::index::FEATURE_BYTES;
 use super::layout::{Extent, Kind, Preamble};
 use super::names::{BLOCK, REF_BYTES};
-use super::postings::INLINE;
+use super::postings::{INLINE, Place};
 use super::record::checksums_of_lists;
 use super::root::{ArchivedRoot, Root};
 use super::sessions::SESSION_BYTES;
-use super::vocabulary::{self, RawWord};
-use crate::words::Word;
+use super::vocabulary::{ENTRY_BYTES, Sealed, sealed_buckets};
 
 /// Bytes of a chunk and of a probe bucket: a checksum, and what it is of.
 const LINE_BYTES: usize = 64;
@@ -58,14 +56,7 @@ pub(crate) fn seal(file: &mut [u8]) {
             sum.copy_from_slice(&checksum(sealed, position as u64).to_le_bytes());
         }
     }
-    let words = preamble.extent(Kind::Vocabulary);
-    for bucket in entries(file, words, vocabulary::BUCKET_BYTES) {
-        let used = usize::from(file[bucket.start + buckets::ENTRIES_AT]);
-        for slot in (bucket.start + buckets::HEAD_BYTES..bucket.end).step_by(size_of::<RawWord>()).take(used) {
-            seal_list(file, preamble.extent(Kind::WordPostings), slot + size_of::<Word>());
-        }
-    }
-    seal_lines(part_mut(file, words), vocabulary::BUCKET_BYTES);
+    seal_words(file, preamble.extent(Kind::Vocabulary), preamble.extent(Kind::WordPostings), root.words);
     debug_assert_eq!(file.len() as u64, length);
     super::layout::seal(file);
 }
@@ -113,9 +104,26 @@ fn seal_refs(file: &mut [u8], index: Extent, data: Extent) {
 /// Seals the lists that a record refers to, if it is a record.
 fn seal_lists(file: &mut [u8], postings: Extent, record: &Bytes) {
     for (at, place) in checksums_of_lists(&file[record.clone()]) {
-        let sum = checksum(&file[within(postings, (place.offset, place.length))], 0);
-        file[record.start + at..][..4].copy_from_slice(&sum.to_le_bytes());
+        seal_list_at(file, postings, record.start + at, place);
     }
+}
+
+/// Seals the lists of words, then the buckets that refer to them.
+fn seal_words(file: &mut [u8], vocabulary: Extent, postings: Extent, words: u32) {
+    let at = vocabulary.offset;
+    for (bucket, Sealed { range, lists }) in sealed_buckets(vocabulary.of(file), words).into_iter().enumerate() {
+        for (sum_at, place) in lists {
+            seal_list_at(file, postings, at + sum_at, place);
+        }
+        let sum = checksum(&file[at + range.start..at + range.end], bucket as u64);
+        file[at + (bucket + 1) * ENTRY_BYTES - 4..][..4].copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+/// Makes the checksum at `at` that of a list.
+fn seal_list_at(file: &mut [u8], postings: Extent, at: usize, place: Place) {
+    let sum = checksum(&file[within(postings, (place.offset, place.length))], 0);
+    file[at..at + 4].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// Seals the reference to a list that stands at `at`: length, offset, checksum.

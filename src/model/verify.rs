@@ -127,6 +127,9 @@ impl<D: AsRef<[u8]>> Index<D> {
             }
             end = offset.saturating_add(length.into());
         }
+        if !self.vocabulary()?.fills_its_section() {
+            return Err(ModelError::damaged(Kind::Vocabulary.name(), "its buckets do not end with it"));
+        }
         match end == self.section(Kind::Records).len() as u64 {
             true => Ok(()),
             false => Err(ModelError::damaged(Kind::Records.name(), "bytes follow the last record")),

@@ -15,6 +15,7 @@
 
 mod abreast;
 mod nibbles;
+pub(crate) mod packed;
 mod pages;
 mod reference;
 mod roaring;
@@ -27,7 +28,7 @@ use crate::id::TestId;
 
 pub(crate) use abreast::{Entry, Reader, each_test};
 use pages::Pages;
-pub(crate) use reference::{INLINE, ListAt, Place, RawListRef};
+pub(crate) use reference::{INLINE, ListAt, Place, RawListRef, Stored};
 
 const SECTION: &str = "postings";
 const RUNS: u8 = 0;

@@ -20,6 +20,25 @@ pub(crate) enum ListAt<'a> {
     Placed(Place),
 }
 
+/// A list as its builder has it: the bytes themselves, or their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// To stand in what refers to it.
+    Inline(Vec<u8>),
+    /// In a section of lists.
+    Placed(Place),
+}
+
+impl Stored {
+    /// Where a reader will find it.
+    pub(crate) fn at(&self) -> ListAt<'_> {
+        match self {
+            Stored::Inline(list) => ListAt::Inline(list),
+            Stored::Placed(place) => ListAt::Placed(*place),
+        }
+    }
+}
+
 /// Offset, length and checksum of a list in a section of lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -35,6 +54,15 @@ impl Default for ListAt<'_> {
 }
 
 impl Place {
+    /// The place of a list that `place` puts into a section of lists, and tells where.
+    ///
+    /// # Panics
+    /// With a list of 4 GiB or more: a list of fewer than 2^30 tests is shorter than 2 GiB.
+    pub(crate) fn new(list: &[u8], place: impl FnOnce(&[u8]) -> u64) -> Self {
+        let length = u32::try_from(list.len()).expect("a list of fewer than 2^30 tests is shorter than 2 GiB");
+        Self { offset: place(list), length, checksum: checksum(list, 0) }
+    }
+
     /// Where in the section the list ends.
     pub(crate) fn end(self) -> u64 {
         self.offset.saturating_add(self.length.into())
@@ -88,17 +116,17 @@ impl Default for RawListRef {
 impl RawListRef {
     /// A reference to an encoded list that is placed in the postings section by `place`, unless it fits in here.
     pub(crate) fn new(list: &[u8], place: impl FnOnce(&[u8]) -> u64) -> Self {
-        let length = u32::try_from(list.len()).ok().filter(|&length| length < INLINE);
-        // Below 2^30 tests: at most 2^30 signals, and 2^29 bytes or so of bitmap.
-        let length = length.expect("a list of fewer than 2^30 tests is shorter than 2 GiB");
         let mut at = [0; INLINE_BYTES];
         if list.len() <= INLINE_BYTES {
             at[..list.len()].copy_from_slice(list);
-            return Self { length: (length | INLINE).to_le_bytes(), place: at };
+            let length = INLINE | u32::try_from(list.len()).expect("at most twelve");
+            return Self { length: length.to_le_bytes(), place: at };
         }
-        at[..8].copy_from_slice(&place(list).to_le_bytes());
-        at[8..].copy_from_slice(&checksum(list, 0).to_le_bytes());
-        Self { length: length.to_le_bytes(), place: at }
+        let place = Place::new(list, place);
+        assert!(place.length < INLINE, "a list of fewer than 2^30 tests is shorter than 2 GiB");
+        at[..8].copy_from_slice(&place.offset.to_le_bytes());
+        at[8..].copy_from_slice(&place.checksum.to_le_bytes());
+        Self { length: place.length.to_le_bytes(), place: at }
     }
 
     /// Where the list is.
