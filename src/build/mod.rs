@@ -27,8 +27,7 @@ use crate::model::layout::{Kind, Writer};
 use crate::model::pace::Paces;
 use crate::model::root::Root;
 use crate::model::{
-    Index, ModelError, NO_FAMILY, RawFeature, RunFact, Stamp, TestRecord, chunk, facts, failures, names, probe,
-    sessions,
+    Index, ModelError, RawFeature, RunFact, Stamp, TestRecord, chunk, facts, failures, names, probe, sessions,
 };
 use crate::observation::{FileKey, Log, Observations, TestFacts, TestKey, by_name};
 use crate::signal::Calibration;
@@ -436,13 +435,11 @@ fn family_of(seen: &Observations, order: &Order) -> Vec<u8> {
         *members.entry(key).or_default() += 1;
     }
     let mut numbers: HashMap<(bool, &str), u32> = HashMap::new();
-    let number = |test: &TestKey| match key(test).filter(|key| members[key] > 1) {
-        Some(key) => {
-            let next = count(numbers.len());
-            *numbers.entry(key).or_insert(next)
-        }
-        None => NO_FAMILY,
+    let number = |test: &TestKey| {
+        let key = key(test).filter(|key| members[key] > 1)?;
+        let next = count(numbers.len());
+        Some(*numbers.entry(key).or_insert(next))
     };
-    let families: Vec<u32> = order.tests.iter().map(number).collect();
-    chunk::encode(&families)
+    let families: Vec<Option<u32>> = order.tests.iter().map(number).collect();
+    chunk::encode_families(&families)
 }

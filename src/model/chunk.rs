@@ -1,21 +1,32 @@
-//! Arrays of `u32` in self-checking cache lines: one value a test or a file, found by position.
+//! Arrays of numbers in self-checking cache lines: one value a test or a file, found by position.
 //!
-//! A chunk is 64 bytes: the checksum of the rest (seeded with the chunk's position) and fifteen values. A look-up reads
+//! A chunk is 64 bytes: the checksum of the rest (seeded with the chunk's position) and 60 bytes of values. A look-up reads
 //! and checks one cache line, so an array of any size costs what is touched of it.
+//!
+//! A value has 4, 2 or 1 bytes, the most with which the section has its length; a section without bytes has zeros alone.
+
+use std::collections::HashMap;
 
 use bytemuck::{Pod, Zeroable};
 
 use super::bytes::checksum;
 use super::error::ModelError;
 
-/// Values in a chunk.
-const VALUES: usize = 15;
+/// Bytes of values in a chunk.
+const VALUE_BYTES: usize = 60;
+/// Bytes that a value may have, the most first.
+const WIDTHS: [usize; 3] = [4, 2, 1];
 
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 struct RawChunk {
     checksum: [u8; 4],
-    values: [[u8; 4]; VALUES],
+    values: [[u8; 4]; VALUE_BYTES / 4],
+}
+
+/// How many chunks hold `count` values of `width` bytes.
+fn chunk_count(count: usize, width: usize) -> usize {
+    count.div_ceil(VALUE_BYTES / width)
 }
 
 /// A section of values, one for each position below `count`.
@@ -24,6 +35,8 @@ pub(crate) struct Chunks<'a> {
     section: &'static str,
     chunks: &'a [RawChunk],
     count: u32,
+    /// Bytes of a value, 0 where all values are 0.
+    width: usize,
 }
 
 impl<'a> Chunks<'a> {
@@ -31,10 +44,15 @@ impl<'a> Chunks<'a> {
     pub(crate) fn new(section: &'static str, bytes: &'a [u8], count: u32) -> Result<Self, ModelError> {
         let chunks: &[RawChunk] = bytemuck::try_cast_slice(bytes)
             .map_err(|_| ModelError::damaged(section, "its length is not a multiple of 64 bytes"))?;
-        if chunks.len() != (count as usize).div_ceil(VALUES) {
-            return Err(ModelError::damaged(section, "it holds another number of values than the root says"));
-        }
-        Ok(Self { section, chunks, count })
+        let fits = |width: &usize| chunks.len() == chunk_count(count as usize, *width);
+        let width = match chunks {
+            [] => 0,
+            _ => WIDTHS
+                .into_iter()
+                .find(fits)
+                .ok_or_else(|| ModelError::damaged(section, "it holds another number of values than the root says"))?,
+        };
+        Ok(Self { section, chunks, count, width })
     }
 
     /// The value at `position`, or `None` at and past the end.
@@ -58,33 +76,68 @@ pub(crate) struct ChunkReader<'a> {
 impl ChunkReader<'_> {
     /// The value at `position`, or `None` at and past the end.
     pub(crate) fn get(&mut self, position: u32) -> Result<Option<u32>, ModelError> {
-        if position >= self.chunks.count {
+        let Chunks { section, chunks, count, width } = self.chunks;
+        if position >= count {
             return Ok(None);
         }
-        let index = position as usize / VALUES;
-        let chunk = &self.chunks.chunks[index];
+        if width == 0 {
+            return Ok(Some(0));
+        }
+        let values = VALUE_BYTES / width;
+        let index = position as usize / values;
+        let chunk = &chunks[index];
         if self.checked != index {
-            if checksum(&bytemuck::bytes_of(chunk)[4..], index as u64) != u32::from_le_bytes(chunk.checksum) {
-                return Err(ModelError::damaged(self.chunks.section, "the checksum of a chunk does not match"));
+            if checksum(chunk.values.as_flattened(), index as u64) != u32::from_le_bytes(chunk.checksum) {
+                return Err(ModelError::damaged(section, "the checksum of a chunk does not match"));
             }
             self.checked = index;
         }
-        Ok(Some(u32::from_le_bytes(chunk.values[position as usize % VALUES])))
+        let at = position as usize % values * width;
+        let mut value = [0; 4];
+        value[..width].copy_from_slice(&chunk.values.as_flattened()[at..at + width]);
+        Ok(Some(u32::from_le_bytes(value)))
     }
 }
 
-/// Lays out `values` as chunks; what is past the last value is zero.
+/// Lays out `values` as chunks, in as few bytes as the greatest needs; what is past the last value is zero.
 pub(crate) fn encode(values: &[u32]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(values.len().div_ceil(VALUES) * 64);
-    for (index, part) in values.chunks(VALUES).enumerate() {
+    let needed = match values.iter().max() {
+        None | Some(0) => return Vec::new(),
+        Some(..=0xff) => 1,
+        Some(..=0xffff) => 2,
+        Some(_) => 4,
+    };
+    let chunks = chunk_count(values.len(), needed);
+    // Of few values several widths take as many chunks, and a reader knows the width by their number.
+    let width = WIDTHS.into_iter().find(|&width| chunk_count(values.len(), width) == chunks).unwrap_or(needed);
+    let mut out = Vec::with_capacity(chunks * 64);
+    for (index, part) in values.chunks(VALUE_BYTES / width).enumerate() {
         let mut chunk = RawChunk::zeroed();
-        for (slot, value) in chunk.values.iter_mut().zip(part) {
-            *slot = value.to_le_bytes();
+        for (slot, value) in chunk.values.as_flattened_mut().chunks_exact_mut(width).zip(part) {
+            slot.copy_from_slice(&value.to_le_bytes()[..width]);
         }
-        chunk.checksum = checksum(&bytemuck::bytes_of(&chunk)[4..], index as u64).to_le_bytes();
+        chunk.checksum = checksum(chunk.values.as_flattened(), index as u64).to_le_bytes();
         out.extend_from_slice(bytemuck::bytes_of(&chunk));
     }
     out
+}
+
+/// The families of tests as small numbers: how far back the first member is, plus 1, and 0 for no family.
+pub(crate) fn encode_families(families: &[Option<u32>]) -> Vec<u8> {
+    let mut first: HashMap<u32, u32> = HashMap::new();
+    let distance = |(position, family): (u32, &Option<u32>)| {
+        family.map_or(0, |family| position - *first.entry(family).or_insert(position) + 1)
+    };
+    encode(&(0u32..).zip(families).map(distance).collect::<Vec<u32>>())
+}
+
+/// The family of the test at `position` by what is stored for it: the position of the first member.
+pub(crate) fn decode_family(position: u32, stored: u32) -> Result<Option<u32>, ModelError> {
+    match (position + 1).checked_sub(stored) {
+        _ if stored == 0 => Ok(None),
+        None => Err(ModelError::damaged("family of each test", "a family begins before the first test")),
+        first => Ok(first),
+    }
 }
 
 /// From here on a cost is stored in milliseconds.
@@ -116,28 +169,59 @@ mod tests {
 
     #[test]
     fn values_come_back_and_flips_do_not() {
-        let values: Vec<u32> = (0..100).map(|i| i * 7).collect();
-        let bytes = encode(&values);
-        let chunks = Chunks::new("costs", &bytes, 100).unwrap();
-        for (position, &value) in values.iter().enumerate() {
-            assert_eq!(chunks.get(position as u32), Ok(Some(value)));
+        for (most, chunks) in [(0, 0), (7, 2), (200, 2), (256, 4), (65_535, 4), (65_536, 7), (u32::MAX, 7)] {
+            let values: Vec<u32> = (0..100u32).map(|i| if i == 50 { most } else { i.min(most) }).collect();
+            let bytes = encode(&values);
+            assert_eq!(bytes.len(), chunks * 64, "{most}");
+            let chunks = Chunks::new("costs", &bytes, 100).unwrap();
+            for (position, &value) in values.iter().enumerate() {
+                assert_eq!(chunks.get(position as u32), Ok(Some(value)));
+            }
+            assert_eq!(chunks.get(100), Ok(None));
+            for at in 0..bytes.len() {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 0xff;
+                let flipped = Chunks::new("costs", &flipped, 100).unwrap();
+                let position = (at / 64) * (VALUE_BYTES / flipped.width);
+                assert!(flipped.get(position as u32).is_err(), "byte {at}");
+            }
         }
-        assert_eq!(chunks.get(100), Ok(None));
-        for at in 0..bytes.len() {
-            let mut flipped = bytes.clone();
-            flipped[at] ^= 0xff;
-            let chunks = Chunks::new("costs", &flipped, 100).unwrap();
-            let position = ((at / 64) * VALUES).min(99) as u32;
-            assert!(chunks.get(position).is_err(), "byte {at}");
+    }
+
+    /// A reader takes the widest values that a number of chunks can hold, and so does the writer.
+    #[test]
+    fn any_number_of_values_has_one_width() {
+        for count in 1..130 {
+            for most in [1, 300, 70_000] {
+                let values = vec![most; count];
+                let bytes = encode(&values);
+                let chunks = Chunks::new("costs", &bytes, count as u32).unwrap();
+                assert!((0..count as u32).all(|at| chunks.get(at) == Ok(Some(most))), "{count} times {most}");
+            }
         }
+        let bytes = encode(&[300; 130]);
+        assert!(Chunks::new("costs", &bytes, 30).is_err());
+        assert!(Chunks::new("costs", &bytes[..63], 30).is_err());
     }
 
     #[test]
     fn chunks_that_change_places_are_noticed() {
-        let mut bytes = encode(&(0..30).collect::<Vec<u32>>());
+        let mut bytes = encode(&(100_000..100_030).collect::<Vec<u32>>());
         let (first, second) = bytes.split_at_mut(64);
         first.swap_with_slice(&mut second[..64]);
         assert!(Chunks::new("costs", &bytes, 30).unwrap().get(0).is_err());
+    }
+
+    #[test]
+    fn families_are_told_by_their_first_members() {
+        let families = [None, Some(9), Some(9), None, Some(4), Some(9)];
+        let bytes = encode_families(&families);
+        let chunks = Chunks::new("family of each test", &bytes, 6).unwrap();
+        let found: Vec<Option<u32>> =
+            (0..6).map(|at| decode_family(at, chunks.get(at).unwrap().unwrap()).unwrap()).collect();
+        assert_eq!(found, [None, Some(1), Some(1), None, Some(4), Some(1)]);
+        assert!(encode_families(&[None; 9]).is_empty());
+        assert!(decode_family(3, 5).is_err());
     }
 
     #[test]

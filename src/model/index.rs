@@ -39,8 +39,8 @@ const FEATURE_CHECKSUM_AT: usize = FEATURE_BYTES - 4;
 /// Flag of a [`RawFeature`]: some input declared its weight.
 const WEIGHT_DECLARED: u32 = 1;
 
-/// The stored family of a test that has none.
-pub(crate) const NO_FAMILY: u32 = u32::MAX;
+/// What stands for no family among those of several tests.
+const NO_FAMILY: u32 = u32::MAX;
 
 /// A declared feature as it lies in the features section.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -466,9 +466,9 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// # Errors
     /// If its chunk is damaged, or there is no such test.
     pub fn family(&self, test: TestId) -> Result<Option<u32>, ModelError> {
-        let family = self.families()?.get(test.0)?;
-        let family = family.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
-        Ok(Some(family).filter(|&family| family != NO_FAMILY))
+        let stored = self.families()?.get(test.0)?;
+        let stored = stored.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
+        chunk::decode_family(test.0, stored)
     }
 
     /// The family of each of `tests` as [`Index::family`], `u32::MAX` where it has no other member; nothing where none of them
@@ -480,8 +480,9 @@ impl<D: AsRef<[u8]>> Index<D> {
         let mut reader = self.families()?.reader();
         let mut families = Vec::new();
         for (at, test) in tests.iter().enumerate() {
-            let family = reader.get(test.0)?;
-            let family = family.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
+            let stored = reader.get(test.0)?;
+            let stored = stored.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
+            let family = chunk::decode_family(test.0, stored)?.unwrap_or(NO_FAMILY);
             if family != NO_FAMILY || !families.is_empty() {
                 families.resize(at, NO_FAMILY);
                 families.push(family);

@@ -46,7 +46,7 @@ pub enum Kind {
     WordPostings = 2,
     /// Test ids, sorted: a name table.
     TestNames = 3,
-    /// Cost of each test: checked chunks of `u32`.
+    /// Cost of each test: checked chunks.
     Costs = 4,
     /// Per test: flags and runs, in blocks of sixteen.
     Facts = 5,
@@ -54,7 +54,7 @@ pub enum Kind {
     Paths = 6,
     /// Hash buckets from path to file.
     Probe = 7,
-    /// Files by reversed path: checked chunks of `u32`.
+    /// Files by reversed path: checked chunks.
     Suffixes = 8,
     /// Where each file's record is: 16 bytes a file.
     Files = 9,
@@ -70,9 +70,9 @@ pub enum Kind {
     Commits = 14,
     /// Words in the order of their hashes, with the tests that have each.
     Vocabulary = 15,
-    /// How many words each test has: checked chunks of `u32`.
+    /// How many words each test has: checked chunks.
     WordCounts = 16,
-    /// The family of each test, declared or a parametrization group: checked chunks of `u32`.
+    /// The family of each test, declared or a parametrization group: checked chunks.
     FamilyOf = 17,
     /// Sessions of the runner: 40 bytes each, sixteen at most.
     Sessions = 18,
