@@ -208,9 +208,11 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
         root.commits = count(commits.len());
         out.section(Kind::TestNames, &names::encode(&test_names))?;
         drop(test_names);
-        out.section(Kind::Costs, &costs(seen, &order, &mut root))?;
+        let costs = costs(seen, &order, &mut root);
+        out.section(Kind::Costs, &chunk::encode(&costs))?;
         let facts = test_records(seen, &order, &families, &commits, &mut root);
         let failures = failures(&facts, &mut root);
+        let facts: Vec<_> = facts.into_iter().zip(costs.into_iter().map(chunk::decode_cost)).collect();
         out.section(Kind::Facts, &facts::encode(&facts))?;
         drop(facts);
         out.section(Kind::Paths, &names::encode(&paths))?;
@@ -355,7 +357,8 @@ fn cost_of(test: &TestFacts) -> Option<u64> {
     costs.get(costs.len() / 2).copied()
 }
 
-fn costs(seen: &Observations, order: &Order, root: &mut Root) -> Vec<u8> {
+/// The cost of each test as it is stored.
+fn costs(seen: &Observations, order: &Order, root: &mut Root) -> Vec<u32> {
     let costs: Vec<Option<u64>> = order.tests.iter().map(|test| cost_of(&seen.tests()[test.0 as usize])).collect();
     let mut known: Vec<u64> = costs.iter().copied().flatten().collect();
     known.sort_unstable();
@@ -370,7 +373,7 @@ fn costs(seen: &Observations, order: &Order, root: &mut Root) -> Vec<u8> {
         }
     }
     root.pace_spread_ppm = paces.spread_ppm(root.total_cost_us);
-    chunk::encode(&stored)
+    stored
 }
 
 /// The commits that runs name, sorted.

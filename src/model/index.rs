@@ -261,13 +261,13 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// Flags, family and runs of a test.
     ///
     /// # Errors
-    /// If its block is damaged, or there is no such test.
+    /// If its block or its cost is damaged, or there is no such test.
     pub fn test_record(&self, test: TestId) -> Result<TestRecord, ModelError> {
         let damaged = |problem| ModelError::damaged(Kind::Facts.name(), problem);
         if test.0 >= self.root.tests {
             return Err(damaged("there is no such test"));
         }
-        let record = facts::read(self.section(Kind::Facts), self.root.tests, test.0)?;
+        let record = facts::read(self.section(Kind::Facts), self.root.tests, test.0, self.cost_us(test)?)?;
         if record.family.is_some_and(|family| family >= self.root.families) {
             return Err(damaged("a test names a family that is not there"));
         }
