@@ -29,7 +29,7 @@ struct InspectReport {
     version: u32,
     base: Option<String>,
     bytes: u64,
-    bytes_per_posting: Option<f64>,
+    size: SizeReport,
     tests: u32,
     tests_with_cost: u32,
     tests_without_cost: u32,
@@ -51,7 +51,42 @@ struct InspectReport {
     suite_s: f64,
     median_cost_s: f64,
     sections: Vec<SectionReport>,
-    encodings: BTreeMap<&'static str, EncodingReport>,
+    lists: Lists,
+}
+
+/// What the file costs a posting of blocks and features, and what words add.
+#[derive(Debug, Serialize)]
+struct SizeReport {
+    words_bytes: u64,
+    /// Names, costs, facts and tables of tests and files, which do not grow with the postings.
+    tables_bytes: u64,
+    bytes_per_posting: Option<f64>,
+    bytes_per_posting_without_words: Option<f64>,
+    bytes_per_posting_without_words_and_tables: Option<f64>,
+    /// Words over all the rest.
+    words_on_top: f64,
+}
+
+/// The sections of words.
+const WORD_KINDS: [Kind; 3] = [Kind::Vocabulary, Kind::WordPostings, Kind::WordCounts];
+/// The sections that grow with what is recorded of tests and files; all others are fixed by the numbers of these.
+const RECORDED_KINDS: [Kind; 4] = [Kind::Records, Kind::Postings, Kind::Features, Kind::FeatureNames];
+
+impl SizeReport {
+    fn new(bytes: u64, postings: u64, bytes_of: impl Fn(Kind) -> u64) -> Self {
+        let words_bytes: u64 = WORD_KINDS.into_iter().map(&bytes_of).sum();
+        let recorded_bytes: u64 = RECORDED_KINDS.into_iter().map(&bytes_of).sum();
+        let rest_bytes = bytes.saturating_sub(words_bytes);
+        let per_posting = |bytes: u64| (postings > 0).then(|| bytes as f64 / postings as f64);
+        Self {
+            words_bytes,
+            tables_bytes: rest_bytes.saturating_sub(recorded_bytes),
+            bytes_per_posting: per_posting(bytes),
+            bytes_per_posting_without_words: per_posting(rest_bytes),
+            bytes_per_posting_without_words_and_tables: per_posting(recorded_bytes),
+            words_on_top: words_bytes as f64 / rest_bytes.max(1) as f64,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -66,6 +101,7 @@ struct SectionReport {
 struct EncodingReport {
     lists: u64,
     postings: u64,
+    bytes: u64,
 }
 
 /// Runs `inspect`.
@@ -90,7 +126,7 @@ fn report(model: &Model) -> Result<InspectReport, Error> {
         version: index.version(),
         base: root.base.clone(),
         bytes,
-        bytes_per_posting: (root.postings > 0).then(|| bytes as f64 / root.postings as f64),
+        size: SizeReport::new(bytes, root.postings, |kind| index.preamble().extent(kind).length as u64),
         tests: root.tests,
         tests_with_cost: root.tests_with_cost,
         tests_without_cost: root.tests.saturating_sub(root.tests_with_cost),
@@ -114,36 +150,51 @@ fn report(model: &Model) -> Result<InspectReport, Error> {
         sections: parts
             .map(|section| SectionReport { name: name(section.kind), kind: section.kind, bytes: section.extent.length })
             .collect(),
-        encodings: encodings(model).map_err(|error| model.error(error))?,
+        lists: lists(model).map_err(|error| model.error(error))?,
     })
 }
 
-fn encodings(model: &Model) -> Result<BTreeMap<&'static str, EncodingReport>, ModelError> {
-    let index = &model.index;
-    let mut shares: BTreeMap<&'static str, EncodingReport> = BTreeMap::new();
-    let mut add = |list: PostingList<'_>| {
+/// The encodings of lists of one kind.
+#[derive(Default)]
+struct Shares(BTreeMap<&'static str, EncodingReport>);
+
+impl Shares {
+    fn add(&mut self, list: PostingList<'_>) {
         let name = match list.encoding() {
             _ if list.count() == 0 => "empty",
             Encoding::Runs => "runs",
             Encoding::Roaring => "roaring",
             Encoding::Range => "range",
         };
-        let share = shares.entry(name).or_default();
+        let share = self.0.entry(name).or_default();
         share.lists += 1;
         share.postings += u64::from(list.count());
-    };
+        share.bytes += u64::from(list.bytes());
+    }
+}
+
+/// By what the lists are of, then by encoding.
+type Lists = BTreeMap<&'static str, BTreeMap<&'static str, EncodingReport>>;
+
+fn lists(model: &Model) -> Result<Lists, ModelError> {
+    let index = &model.index;
+    let [mut blocks, mut files, mut features, mut words]: [Shares; 4] = Default::default();
     for file in (0..index.root().files).map(FileId) {
         let view = index.file(file)?;
         for block in (0u32..).take(view.block_count()) {
-            add(view.block(block)?);
+            blocks.add(view.block(block)?);
         }
-        add(view.touching()?);
-        add(view.defines()?);
+        files.add(view.touching()?);
+        files.add(view.defines()?);
     }
     for feature in (0..index.root().features).map(FeatureId) {
-        add(index.feature(feature)?.list);
+        features.add(index.feature(feature)?.list);
     }
-    Ok(shares)
+    index.each_word(|_, list| {
+        words.add(list);
+        Ok(())
+    })?;
+    Ok([("blocks", blocks.0), ("features", features.0), ("files", files.0), ("words", words.0)].into())
 }
 
 fn text(report: &InspectReport) -> String {
@@ -193,12 +244,22 @@ fn text(report: &InspectReport) -> String {
     if report.features > 0 {
         line("declared features", count(report.features.into()));
     }
-    let per_posting =
-        report.bytes_per_posting.map_or(String::new(), |bytes| format!(", {bytes:.2} bytes each over the whole file"));
-    line("postings", format!("{}{per_posting}; {} more by file", count(report.postings), count(report.file_postings)));
-    for (name, share) in &report.encodings {
-        line(&format!("  {name}"), format!("{} lists, {} postings", count(share.lists), count(share.postings)));
+    line("postings", format!("{}; {} more by file", count(report.postings), count(report.file_postings)));
+    for (of, encodings) in report.lists.iter().filter(|(_, encodings)| !encodings.is_empty()) {
+        let share = |(name, share): (&&str, &EncodingReport)| {
+            let [lists, postings, bytes] = [share.lists, share.postings, share.bytes].map(count);
+            format!("{name} {lists} ({postings} postings, {bytes} bytes)")
+        };
+        line(&format!("  lists of {of}"), encodings.iter().map(share).collect::<Vec<_>>().join(", "));
     }
+    let size = &report.size;
+    if let (Some(all), Some(without_words), Some(recorded)) =
+        (size.bytes_per_posting, size.bytes_per_posting_without_words, size.bytes_per_posting_without_words_and_tables)
+    {
+        let without = format!("{without_words:.2} without words, {recorded:.2} without names and tables too");
+        line("bytes per posting", format!("{all:.2}: {without}"));
+    }
+    line("words", format!("{} bytes, {:.0} % on top", count(size.words_bytes), size.words_on_top * 100.0));
     line("bytes", count(report.bytes));
     for section in &report.sections {
         let share = section.bytes as f64 / report.bytes.max(1) as f64 * 100.0;

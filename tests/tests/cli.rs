@@ -871,6 +871,14 @@ fn what_is_in_a_model_is_shown_and_checked() {
     {
         assert_eq!(report[field], want, "{field}: {report}");
     }
+    let listed = |field: &str| -> u64 {
+        let encodings = ["blocks", "features"].map(|of| report["lists"][of].as_object().unwrap());
+        encodings.into_iter().flat_map(|encodings| encodings.values()).map(|share| share[field].as_u64().unwrap()).sum()
+    };
+    assert_eq!(report["postings"], listed("postings"), "{report}");
+    assert!(listed("bytes") >= listed("lists"), "{report}");
+    let per_posting = report["size"]["bytes_per_posting"].as_f64().unwrap();
+    assert!((per_posting * 9.0 - report["bytes"].as_f64().unwrap()).abs() < 1e-6, "{report}");
     let ran = folder.run(&["verify"], "");
     assert!(ran.code == 0 && ran.stdout.contains("whole"), "{}", ran.stderr);
     let path = folder.path().join(".covopt");

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Run lists and signal lists are those of [`nibbles`]. The builder takes the shortest form of each list; but from
-//! [`BITMAP_LEAST`] tests on, where it is read several times as fast as a run list, a bitmap may be up to twice as long.
+//! [`BITMAP_LEAST`] tests on, where it is read two to three times as fast as a run list, a bitmap may be up to twice as long.
 
 mod abreast;
 mod nibbles;
