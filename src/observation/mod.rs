@@ -144,7 +144,7 @@ pub struct FileFacts {
 
 /// Everything the inputs said.
 ///
-/// What is said of pairs (a test and a file, a word or a feature) is by far the most of it: it is kept in [`Log`]s, and where
+/// What is said of pairs (a test and a file, a word or a feature) is by far the most of it: it is kept in logs by file, word and feature, and where
 /// a limit was set it is spilled to files beyond it. All else is in memory, some hundred bytes a test.
 #[derive(Clone, Debug, Default)]
 pub struct Observations {
