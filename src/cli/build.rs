@@ -10,10 +10,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::inputs::{Found, Ingested, context};
 use super::model_source::{MODEL_NAME, Model, Place};
-use super::progress::{Progress, Shown, stage};
+use super::progress::{Progress, Shown, WorkArgs, stage};
 use super::replace::replace;
 use super::repository::Repository;
-use super::{ModelArgs, Outcome, machine, note, sink, units};
+use super::{ModelArgs, Outcome, note, sink};
 use crate::build::{self, BuildError, Edited, Sources, Tally, Written};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
@@ -58,16 +58,8 @@ pub(super) struct BuildArgs {
     /// Take recordings that look wrong, and replace a model by one that knows far fewer tests
     #[arg(long)]
     force: bool,
-    /// How much memory to use, such as 512M or 4G; what does not fit waits in unnamed files beside the model. By default a
-    /// quarter of the machine's
-    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
-    memory: Option<usize>,
-    /// How far the work is, once it takes longer than a second
-    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
-    progress: Shown,
-    /// Print nothing but errors
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    work: WorkArgs,
 }
 
 /// Runs `build`.
@@ -94,13 +86,8 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     if let Some(named) = &args.test_root {
         context = context.with_test_root(&test_root(named, &root)?);
     }
-    let memory = args.memory.unwrap_or_else(machine::quarter_of_memory);
-    // The other half is for what is known of tests and files by themselves, and for what is being laid out.
-    let mut ingested = found.ingest(
-        &context,
-        Ingest::with_memory(memory / 2, folder_of(&target)),
-        Progress::new(args.progress, args.quiet),
-    )?;
+    let ingest = Ingest::with_memory(args.work.bytes_of_pairs(), folder_of(&target));
+    let mut ingested = found.ingest(&context, ingest, args.work.progress())?;
     if args.update {
         // What the inputs do not state the older model may.
         ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
@@ -136,14 +123,14 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         notes.extend(without_cost(sources.observations()).map(|note| note.to_string()));
     }
     notes.extend(emptiness(sources.observations()));
-    let mut progress = Progress::new(args.progress, args.quiet);
+    let mut progress = args.work.progress();
     let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
     let written = replace(&target, |out| {
         let written = sources.write(base.commit.as_deref(), stamps(&root), told, out);
         written.map_err(|error| build_error(error, &target))
     })?;
     drop(progress);
-    if !args.quiet {
+    if !args.work.quiet {
         report(&inputs, &notes);
         report_tally(&target, written, tally);
         if is_first {

@@ -6,10 +6,10 @@ use clap::Args;
 use memmap2::Mmap;
 
 use super::build::{Base, build_error, folder_of, named_base};
-use super::progress::{Progress, Shown, stage};
+use super::progress::{WorkArgs, stage};
 use super::replace::replace;
 use super::repository::Repository;
-use super::{Outcome, machine, note, units};
+use super::{Outcome, note};
 use crate::build::{BuildError, Merged};
 use crate::error::{Error, exit};
 use crate::mmap;
@@ -35,16 +35,8 @@ pub(super) struct MergeArgs {
     /// The commit that all of them describe, where they do not all name it; files without a hash are taken to be of it
     #[arg(long, value_name = "REV")]
     base: Option<String>,
-    /// How much memory to use, such as 512M or 4G; what does not fit waits in unnamed files beside the result. By default a
-    /// quarter of the machine's
-    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
-    memory: Option<usize>,
-    /// How far the work is, once it takes longer than a second
-    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
-    progress: Shown,
-    /// Print nothing but errors
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    work: WorkArgs,
 }
 
 /// Runs `merge`.
@@ -54,8 +46,7 @@ pub(super) fn run(args: &MergeArgs) -> Outcome {
         models.push(mmap::open(path).map_err(|error| Error::Open { path: path.clone(), error })?);
     }
     let known: Vec<&Index<Mmap>> = models.iter().collect();
-    let memory = args.memory.unwrap_or_else(machine::quarter_of_memory);
-    let nothing = Observations::with_memory(memory / 2, folder_of(&args.output));
+    let nothing = Observations::with_memory(args.work.bytes_of_pairs(), folder_of(&args.output));
     let named = match &args.base {
         Some(named) => {
             let here = std::env::current_dir().ok();
@@ -66,7 +57,7 @@ pub(super) fn run(args: &MergeArgs) -> Outcome {
     let merged = Merged::join(&known, named.commit.as_deref(), nothing)
         .map_err(|(position, error)| build_error(error, &args.models[position]))?;
     let has_base = merged.base().is_some();
-    let mut progress = Progress::new(args.progress, args.quiet);
+    let mut progress = args.work.progress();
     let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
     let written = replace(&args.output, |out| {
         merged.write(told, out).map_err(|error| match error {
@@ -75,7 +66,7 @@ pub(super) fn run(args: &MergeArgs) -> Outcome {
         })
     })?;
     drop(progress);
-    if !args.quiet {
+    if !args.work.quiet {
         named.note.iter().for_each(|text| note(text));
         note(&format!(
             "merged {} into `{}`: {}, {}, {} bytes",

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::io::{IsTerminal as _, Read};
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::note;
+use super::{machine, note, units};
 use crate::build::Phase;
 
 /// How long a work goes on before anything is shown.
@@ -35,6 +35,34 @@ pub(super) enum Shown {
     Plain,
     /// Nothing
     None,
+}
+
+/// Flags of a work that may take long and much memory.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct WorkArgs {
+    /// How much memory to use, such as 512M or 4G; what does not fit waits in unnamed files beside the model. By default a
+    /// quarter of the machine's
+    #[arg(long, value_name = "SIZE", value_parser = units::memory)]
+    memory: Option<usize>,
+    /// How far the work is, once it takes longer than a second
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    progress: Shown,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+impl WorkArgs {
+    /// How many bytes of what is said of pairs may be held. The other half of the memory is for what is known of tests and
+    /// files by themselves, and for what is being laid out.
+    pub(super) fn bytes_of_pairs(self) -> usize {
+        self.memory.unwrap_or_else(machine::quarter_of_memory) / 2
+    }
+
+    /// What shows how far the work is.
+    pub(super) fn progress(self) -> Progress {
+        Progress::new(self.progress, self.quiet)
+    }
 }
 
 /// Shows how far a work is.
@@ -66,7 +94,7 @@ impl Progress {
         if self.shown == Shown::Auto {
             return self.draw(stage, steps);
         }
-        if self.bar.is_none() && self.last_line.elapsed() >= BETWEEN_LINES {
+        if self.last_line.elapsed() >= BETWEEN_LINES {
             self.last_line = Instant::now();
             match steps {
                 Some(steps) => note(&format!("{stage}: {} %", steps * 100 / STEPS)),

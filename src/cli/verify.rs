@@ -1,16 +1,11 @@
 //! `covopt verify`: checking every byte of a model.
 
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
-
 use clap::Args;
 
 use super::model_source::Place;
+use super::progress::{Progress, Shown};
 use super::{ModelArgs, Outcome, sink};
 use crate::output::group_digits;
-
-/// How long the work goes on before progress is shown.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Flags of `verify`.
 #[derive(Debug, Args)]
@@ -25,20 +20,9 @@ pub(super) struct VerifyArgs {
 /// Runs `verify`.
 pub(super) fn run(args: &VerifyArgs) -> Outcome {
     let model = Place::find(&args.model)?.open()?;
-    let start = Instant::now();
-    let mut stderr = std::io::stderr().lock();
-    let shown = !args.quiet && stderr.is_terminal();
-    let mut drawn = false;
-    let found = model.index.verify(|done, total| {
-        if shown && start.elapsed() > PATIENCE {
-            let _ = write!(stderr, "\rverify {:>3} %", done * 100 / total.max(1));
-            drawn = true;
-        }
-    });
-    if drawn {
-        let _ = writeln!(stderr);
-    }
-    drop(stderr);
+    let mut progress = Progress::new(Shown::Auto, args.quiet);
+    let found = model.index.verify(|done, total| progress.at("verify", done, Some(total)));
+    drop(progress);
     let found = found.map_err(|error| model.error(error))?;
     if args.quiet {
         return Ok(crate::error::exit::DONE);
