@@ -148,6 +148,7 @@ impl Error {
         match self {
             Error::Usage(_) | Error::TerminalInput { .. } | Error::Exact(_) | Error::Runner { .. } => exit::USAGE,
             Error::Ingest(error) if matches!(**error, IngestError::Io { .. }) => exit::NO_INPUT,
+            Error::Ingest(error) if matches!(**error, IngestError::Spill { .. }) => exit::CANNOT_WRITE,
             Error::Read { .. }
             | Error::NoModel(_)
             | Error::Open { .. }
@@ -168,5 +169,19 @@ impl Error {
 impl From<IngestError> for Error {
     fn from(error: IngestError) -> Self {
         Self::Ingest(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_that_cannot_be_read_are_told_from_files_that_cannot_be_written() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let code = |error: IngestError| Error::from(error).exit_code();
+        assert_eq!(code(IngestError::Spill { source: full() }), exit::CANNOT_WRITE);
+        assert_eq!(code(IngestError::Io { input: "a".to_owned(), source: full() }), exit::NO_INPUT);
+        assert_eq!(code(IngestError::Empty { input: "a".to_owned() }), exit::MALFORMED);
     }
 }

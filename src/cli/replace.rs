@@ -56,7 +56,11 @@ fn aside_of(model: &Path) -> Option<PathBuf> {
 fn lock(aside: &Path) -> io::Result<File> {
     loop {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(aside)?;
-        file.lock()?;
+        match file.lock() {
+            // Where the file system knows no locks, two builds at once are the caller's to avoid.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            locked => locked?,
+        }
         // While this build waited, what it waited for may have become the model. And a link is not ours to write through.
         if is_at(&file, aside)? {
             return Ok(file);
