@@ -270,7 +270,7 @@ enum Marks {
 }
 
 /// So many lines a range are walked rather than sorted.
-const LINES_A_RANGE: usize = 16;
+const LINES_A_RANGE: usize = 4;
 /// So many lines are walked whatever there is of ranges.
 const LINES_WALKED: usize = 4096;
 

@@ -4,13 +4,11 @@
 //! build from all their inputs at once. What cannot join is refused: constants that differ, and files whose content does.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io::{Seek, Write};
 
 use super::{BuildError, Phase, Sources, Written};
-use crate::id::FileId;
-use crate::model::{Index, Stamp};
-use crate::observation::Observations;
+use crate::model::{FileView, Index, Stamp};
+use crate::observation::{FileKey, Observations};
 
 /// How many files are named that differ.
 const FILES_NAMED: usize = 5;
@@ -19,12 +17,20 @@ const FILES_NAMED: usize = 5;
 pub struct Merged<'a, D> {
     sources: Sources<'a, D>,
     base: Option<String>,
-    stamps: HashMap<String, Shared>,
+    files: Shared,
 }
 
-/// A file as the models before know it.
-#[derive(Clone, Copy)]
+/// What is known of the content of files, by their keys among the observations.
+#[derive(Default)]
 struct Shared {
+    files: Vec<Content>,
+    /// Whether all models are taken to be of one commit.
+    is_one_base: bool,
+}
+
+/// A file as the models so far know it.
+#[derive(Clone, Copy, Default)]
+struct Content {
     stamp: Option<Stamp>,
     is_covered: bool,
 }
@@ -40,18 +46,13 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
         named_base: Option<&str>,
         nothing: Observations,
     ) -> Result<Self, (usize, BuildError)> {
-        let base = models.first().and_then(|model| model.root().base.clone());
-        let is_of_base = |model: &&Index<D>| model.root().base == base;
-        let agree = base.is_some() && models.iter().all(is_of_base);
-        let is_one_base = agree || named_base.is_some();
-        let sources = Sources::new(nothing);
-        let mut merged =
-            Self { sources, base: named_base.map(str::to_owned).or(base.filter(|_| agree)), stamps: HashMap::new() };
+        let first = models.first().and_then(|model| model.root().base.as_deref());
+        let common = first.filter(|first| models.iter().all(|model| model.root().base.as_deref() == Some(*first)));
+        let base = named_base.or(common).map(str::to_owned);
+        let files = Shared { is_one_base: base.is_some(), ..Shared::default() };
+        let mut merged = Self { sources: Sources::new(nothing), base, files };
         for (position, model) in models.iter().enumerate() {
-            let failed = |error| (position, error);
-            merged.check_constants(model).map_err(failed)?;
-            merged.check_files(model, is_one_base).map_err(failed)?;
-            merged.sources.join(model).map_err(failed)?;
+            merged.add(model).map_err(|error| (position, error))?;
         }
         Ok(merged)
     }
@@ -66,8 +67,27 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
     /// # Errors
     /// As [`Sources::write`].
     pub fn write<W: Write + Seek>(self, told: impl FnMut(Phase, u64, u64), out: W) -> Result<Written, BuildError> {
-        let stamps = self.stamps;
-        self.sources.write(self.base.as_deref(), |path| stamps.get(path)?.stamp, told, out)
+        let paths = self.sources.observations().file_paths().iter().zip(&self.files.files);
+        let known: HashMap<String, Stamp> =
+            paths.filter_map(|(path, content)| Some((path.clone(), content.stamp?))).collect();
+        self.sources.write(self.base.as_deref(), |path| known.get(path).copied(), told, out)
+    }
+
+    fn add(&mut self, model: &'a Index<D>) -> Result<(), BuildError> {
+        self.check_constants(model)?;
+        let mut differing = Vec::new();
+        let files = &mut self.files;
+        self.sources.join_seeing(model, |key, view| {
+            if !files.agrees(key, view) {
+                differing.push(key);
+            }
+        })?;
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let more = differing.len().saturating_sub(FILES_NAMED);
+        let path = |&key: &FileKey| self.sources.observations().file_path(key).to_owned();
+        Err(BuildError::Content { files: differing.iter().take(FILES_NAMED).map(path).collect(), more })
     }
 
     fn check_constants(&self, model: &Index<D>) -> Result<(), BuildError> {
@@ -79,37 +99,24 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
             None => Ok(()),
         }
     }
+}
 
-    /// Makes sure that what is known of the lines of a file is of one content of it: as the stamps say, and where models of
-    /// one commit have none, the commit.
-    fn check_files(&mut self, model: &Index<D>, is_one_base: bool) -> Result<(), BuildError> {
-        let mut differing = Vec::new();
-        model.paths()?.scan(0, |file, path| {
-            let view = model.file(FileId(file))?;
-            let stamp = view.stamp().map(|(size_bytes, hash)| Stamp { size_bytes, hash });
-            let found = Shared { stamp, is_covered: view.block_count() > 0 };
-            match self.stamps.entry(String::from_utf8_lossy(path).into_owned()) {
-                Entry::Vacant(entry) => drop(entry.insert(found)),
-                Entry::Occupied(mut entry) => {
-                    let known = *entry.get();
-                    let agrees = match (known.stamp, found.stamp) {
-                        (Some(known), Some(found)) => known == found,
-                        _ => is_one_base || !(known.is_covered && found.is_covered),
-                    };
-                    if !agrees {
-                        differing.push(entry.key().clone());
-                    }
-                    let stamp = known.stamp.or(found.stamp);
-                    entry.insert(Shared { stamp, is_covered: known.is_covered || found.is_covered });
-                }
-            }
-            Ok(true)
-        })?;
-        if differing.is_empty() {
-            return Ok(());
+impl Shared {
+    /// Whether what a model knows of the lines of a file is of the content that the models before it know: as the stamps say,
+    /// and where one of them has none, the commit.
+    fn agrees(&mut self, key: FileKey, view: &FileView<'_>) -> bool {
+        let at = key.0 as usize;
+        if at >= self.files.len() {
+            self.files.resize(at + 1, Content::default());
         }
-        let more = differing.len().saturating_sub(FILES_NAMED);
-        differing.truncate(FILES_NAMED);
-        Err(BuildError::Content { files: differing, more })
+        let known = &mut self.files[at];
+        let stamp = view.stamp().map(|(size_bytes, hash)| Stamp { size_bytes, hash });
+        let is_covered = view.block_count() > 0;
+        let agrees = match (known.stamp, stamp) {
+            (Some(known), Some(found)) => known == found,
+            _ => self.is_one_base || !(known.is_covered && is_covered),
+        };
+        *known = Content { stamp: known.stamp.or(stamp), is_covered: known.is_covered || is_covered };
+        agrees
     }
 }

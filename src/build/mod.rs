@@ -27,7 +27,7 @@ use crate::model::layout::{Kind, Writer};
 use crate::model::pace::Paces;
 use crate::model::root::Root;
 use crate::model::{
-    Index, ModelError, RawFeature, RunFact, Stamp, TestRecord, chunk, facts, failures, names, probe, sessions,
+    FileView, Index, ModelError, RawFeature, RunFact, Stamp, TestRecord, chunk, facts, failures, names, probe, sessions,
 };
 use crate::observation::{FileKey, Log, Observations, TestFacts, TestKey, by_name};
 use crate::signal::Calibration;
@@ -138,7 +138,16 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     /// # Errors
     /// If a part of the model is damaged, or it says that another file defines a test.
     pub fn join(&mut self, index: &'a Index<D>) -> Result<(), BuildError> {
-        self.older.push(Older::add(index, &mut self.seen, Rule::Join)?);
+        self.join_seeing(index, |_, _| ())
+    }
+
+    /// As [`Sources::join`]; `see_file` sees each file of the model, by its key among the observations.
+    fn join_seeing(
+        &mut self,
+        index: &'a Index<D>,
+        see_file: impl FnMut(FileKey, &FileView<'_>),
+    ) -> Result<(), BuildError> {
+        self.older.push(Older::add(index, &mut self.seen, Rule::Join, see_file)?);
         Ok(())
     }
 
@@ -149,7 +158,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     /// If a part of the model is damaged.
     pub fn update(&mut self, index: &'a Index<D>) -> Result<Tally, BuildError> {
         let news = self.seen.tests().iter().map(|facts| facts.recorded || facts.has_signals).collect::<Vec<bool>>();
-        let older = Older::add(index, &mut self.seen, Rule::Update)?;
+        let older = Older::add(index, &mut self.seen, Rule::Update, |_, _| ())?;
         let (all, known) = (self.seen.tests().len(), older.tests().len());
         let replaced = older.tests().iter().filter(|test| news.get(test.0 as usize) == Some(&true)).count();
         self.older.push(older);

@@ -41,11 +41,16 @@ pub(super) struct Older<'a, D> {
 }
 
 impl<'a, D: AsRef<[u8]>> Older<'a, D> {
-    /// Adds what a model says to what was seen, but for its blocks.
+    /// Adds what a model says to what was seen, but for its blocks; `see_file` sees each of its files.
     ///
     /// # Errors
     /// If a part of the model is damaged, or it contradicts what was seen.
-    pub(super) fn add(index: &'a Index<D>, seen: &mut Observations, rule: Rule) -> Result<Self, BuildError> {
+    pub(super) fn add(
+        index: &'a Index<D>,
+        seen: &mut Observations,
+        rule: Rule,
+        mut see_file: impl FnMut(FileKey, &FileView<'_>),
+    ) -> Result<Self, BuildError> {
         let mut older = Self { index, tests: Vec::new(), files: Vec::new(), replaced: Vec::new() };
         each_name(&index.test_names()?, |name| older.tests.push(seen.test(name)))?;
         each_name(&index.paths()?, |path| older.files.push(seen.file(path)))?;
@@ -57,7 +62,9 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
                 .collect(),
         };
         for (file, key) in (0..).map(FileId).zip(&older.files) {
-            older.add_file(file, *key, seen, rule)?;
+            let view = index.file(file)?;
+            see_file(*key, &view);
+            older.add_file(&view, *key, seen, rule)?;
         }
         let texts = older.add_tests(seen, rule)?;
         older.add_features(seen)?;
@@ -94,8 +101,13 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
         Ok(texts)
     }
 
-    fn add_file(&self, file: FileId, key: FileKey, seen: &mut Observations, rule: Rule) -> Result<(), BuildError> {
-        let view = self.index.file(file)?;
+    fn add_file(
+        &self,
+        view: &FileView<'_>,
+        key: FileKey,
+        seen: &mut Observations,
+        rule: Rule,
+    ) -> Result<(), BuildError> {
         for posting in view.defines()?.to_vec()? {
             self.define(self.tests[posting.test.0 as usize], key, seen, rule)?;
         }
@@ -103,7 +115,7 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
         facts.is_covered |= view.block_count() > 0;
         facts.imported.union(&view.imported().collect());
         if rule == Rule::Join || facts.symbols.is_empty() {
-            facts.symbols.extend(symbols(&view));
+            facts.symbols.extend(symbols(view));
         }
         Ok(())
     }
