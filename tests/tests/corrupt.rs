@@ -9,8 +9,8 @@ use covopt::change::{Change, Mapping};
 use covopt::diff::{self, Diff};
 use covopt::fuzz::{SAMPLE_DIFF, sample};
 use covopt::id::{FeatureId, FileId, TestId};
-use covopt::model::{Encoding, Index, ModelError, PathMatch, PostingList, Stamp};
-use covopt::observation::{Observations, Session};
+use covopt::model::{Encoding, Index, Kind, ModelError, PathMatch, PostingList, Stamp};
+use covopt::observation::{LineRange, Observations, Session};
 use covopt::optimize::{Options, select};
 use covopt::relevance::{Query, Relevance};
 use rkyv::util::AlignedVec;
@@ -158,7 +158,36 @@ fn same_or_refused(bytes: &[u8], questions: &[Question], want: &[Answer], what: 
     refused
 }
 
-/// Bitmaps are for lists longer than any of the sample; those of `src/model/postings/` are flipped there.
+/// A list that is stored as a bitmap, which none of the sample is long enough for: any of its bytes changed, it is the same
+/// list or an error.
+#[test]
+fn every_changed_byte_of_a_bitmap_is_the_same_list_or_an_error() {
+    let mut seen = Observations::default();
+    let file = seen.file("a.py");
+    for at in 0..40_000u32 {
+        let test = seen.test(&format!("{at:05}"));
+        if text(&at.to_string()).is_multiple_of(2) {
+            seen.cover(test, file, &[LineRange::single(1)].into_iter().collect());
+        }
+    }
+    let good = build(&seen, None, |_| None);
+    let index = Index::open(&good[..]).unwrap();
+    let view = index.file(FileId(0)).unwrap();
+    assert_eq!(view.block(0).unwrap().encoding(), Encoding::Roaring);
+    let want = view.block(0).unwrap().to_vec().unwrap();
+    let section = index.preamble().extent(Kind::Postings);
+    let mut refused = 0;
+    for at in section.offset..section.offset + section.length {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x10;
+        match Index::open(&bytes[..]).unwrap().file(FileId(0)).unwrap().block(0).and_then(PostingList::to_vec) {
+            Ok(found) => assert!(found == want, "byte {at}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert_eq!(refused, section.length, "the list of the file is the same one, and there is no other");
+}
+
 #[test]
 fn the_sample_has_every_encoding_of_short_lists() {
     let bytes = model();
