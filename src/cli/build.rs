@@ -11,9 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 use super::inputs::{Found, Ingested, context};
 use super::model_source::{MODEL_NAME, Model, Place};
 use super::progress::{Progress, Shown, WorkArgs, stage};
-use super::replace::replace;
+use super::replace::{check_place, replace};
 use super::repository::Repository;
-use super::{ModelArgs, Outcome, note, sink};
+use super::{ModelArgs, Outcome, note};
 use crate::build::{self, BuildError, Edited, Sources, Tally, Written};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
@@ -67,10 +67,7 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     let place = Place::find(&args.model)?;
     let root = place.tree_root();
     let target = if place.named { place.model.clone() } else { root.join(MODEL_NAME) };
-    // Its own name is covopt's to write; any other file may be one that a person meant to be read.
-    if target.file_name().is_none_or(|name| name != MODEL_NAME) && holds_something_else(&target) {
-        return Err(Error::Occupied { path: target });
-    }
+    check_place(&target)?;
     let found = match args.inputs.is_empty() {
         true => Found::look(&root),
         false => Some(Found::named(args.inputs.clone())),
@@ -169,11 +166,6 @@ fn test_root(named: &Path, root: &Path) -> Result<String, Error> {
             root.display()
         ))
     })
-}
-
-/// Whether something that is no model, and not empty, is there.
-fn holds_something_else(target: &Path) -> bool {
-    std::fs::metadata(target).is_ok_and(|found| !(found.is_file() && (found.len() == 0 || sink::is_model(target))))
 }
 
 /// Tells whoever has a first model that git would offer it for a commit.

@@ -7,7 +7,7 @@ use memmap2::Mmap;
 
 use super::build::{Base, build_error, folder_of, named_base};
 use super::progress::{WorkArgs, stage};
-use super::replace::replace;
+use super::replace::{check_place, replace};
 use super::repository::Repository;
 use super::{Outcome, note};
 use crate::build::{BuildError, Merged};
@@ -41,6 +41,7 @@ pub(super) struct MergeArgs {
 
 /// Runs `merge`.
 pub(super) fn run(args: &MergeArgs) -> Outcome {
+    check_place(&args.output)?;
     let mut models: Vec<Index<Mmap>> = Vec::with_capacity(args.models.len());
     for path in &args.models {
         models.push(mmap::open(path).map_err(|error| Error::Open { path: path.clone(), error })?);

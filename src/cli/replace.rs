@@ -8,10 +8,29 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::model_source::MODEL_NAME;
+use super::sink;
 use crate::error::Error;
 
 /// How much is written at once, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
+
+/// Makes sure that a model may be written here: nothing but a model is lost.
+///
+/// # Errors
+/// If something else is there.
+pub(super) fn check_place(target: &Path) -> Result<(), Error> {
+    // Its own name is covopt's to write; any other file may be one that a person meant to be read.
+    if target.file_name().is_none_or(|name| name != MODEL_NAME) && holds_something_else(target) {
+        return Err(Error::Occupied { path: target.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether something that is no model, and not empty, is there.
+fn holds_something_else(target: &Path) -> bool {
+    fs::metadata(target).is_ok_and(|found| !(found.is_file() && (found.len() == 0 || sink::is_model(target))))
+}
 
 /// Puts what `write` writes in the place of `model`. On any error the old one stays, and nothing beside it.
 ///

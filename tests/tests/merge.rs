@@ -121,4 +121,7 @@ fn what_contradicts_or_is_damaged_is_refused() {
         assert!(!folder.path().join("m2.covopt").exists());
     }
     assert_eq!(merged(&folder, &["--model", "m.covopt"]).code, 64);
+    let ran = merged(&folder, &["0.covopt", "2.covopt", "--model", "runner0/src/a.py"]);
+    assert_eq!(ran.code, 73, "{}", ran.stderr);
+    assert_eq!(bytes(&folder, "runner0/src/a.py"), b"# src/a.py\n", "what is no model is not replaced");
 }
