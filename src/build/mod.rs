@@ -33,7 +33,7 @@ use crate::observation::{FileKey, Log, Observations, TestFacts, TestKey, by_name
 use crate::signal::Calibration;
 
 pub use merge::Merged;
-pub use unapply::{Edited, unapply};
+pub use unapply::{Edited, old_side, unapply};
 pub use update::{Tally, compare};
 
 /// How much of a log is laid out at once, in bytes.
@@ -217,7 +217,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
         root.commits = count(commits.len());
         out.section(Kind::TestNames, &names::encode(&test_names))?;
         drop(test_names);
-        let costs = costs(seen, &order, &mut root);
+        let costs = costs(seen, &order, &vocabulary.totals, &mut root);
         out.section(Kind::Costs, &chunk::encode(&costs))?;
         let facts = test_records(seen, &order, &families, &commits, &mut root);
         let failures = failures(&facts, &mut root);
@@ -366,12 +366,30 @@ fn cost_of(test: &TestFacts) -> Option<u64> {
     costs.get(costs.len() / 2).copied()
 }
 
-/// The cost of each test as it is stored.
-fn costs(seen: &Observations, order: &Order, root: &mut Root) -> Vec<u32> {
-    let costs: Vec<Option<u64>> = order.tests.iter().map(|test| cost_of(&seen.tests()[test.0 as usize])).collect();
+/// What a test is taken to cost that has [`GUESS_WORDS`] words, where no cost of any test is known: by judgement, between
+/// the milliseconds of a unit test and the seconds of a test that starts something.
+const GUESS_US: f64 = 20_000.0;
+/// See [`GUESS_US`]; the median of six suites.
+const GUESS_WORDS: f64 = 40.0;
+/// How the cost of a test grows with its words: fitted to the logarithms of 7,069 tests of six suites, .03 to .81 a suite.
+const GUESS_POWER: f64 = 0.4;
+
+/// What a test of so many words may cost, in microseconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+fn guess_us(words: u32) -> u64 {
+    libm::round(GUESS_US * libm::pow(f64::from(words.max(1)) / GUESS_WORDS, GUESS_POWER)) as u64
+}
+
+/// The cost of each test as it is stored: its own, else the median of the others, and where none is known a guess from
+/// how much it says.
+fn costs(seen: &Observations, order: &Order, words: &[u32], root: &mut Root) -> Vec<u32> {
+    let mut costs: Vec<Option<u64>> = order.tests.iter().map(|test| cost_of(&seen.tests()[test.0 as usize])).collect();
+    root.tests_with_cost = count(costs.iter().flatten().count());
+    if root.tests_with_cost == 0 {
+        costs = words.iter().map(|&words| Some(guess_us(words))).collect();
+    }
     let mut known: Vec<u64> = costs.iter().copied().flatten().collect();
     known.sort_unstable();
-    root.tests_with_cost = count(known.len());
     root.median_cost_us = known.get(known.len() / 2).copied().unwrap_or(0);
     let stored: Vec<u32> = costs.iter().map(|cost| chunk::encode_cost(cost.unwrap_or(root.median_cost_us))).collect();
     root.total_cost_us = stored.iter().map(|&cost| chunk::decode_cost(cost)).fold(0, u64::saturating_add);
@@ -454,4 +472,29 @@ fn family_of(seen: &Observations, order: &Order) -> Vec<u8> {
     };
     let families: Vec<Option<u32>> = order.tests.iter().map(number).collect();
     chunk::encode_families(&families)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Outcome, Run};
+
+    #[test]
+    fn where_no_cost_is_known_a_test_that_says_more_costs_more() {
+        let mut seen = Observations::default();
+        let [short, long] = ["t.py::short", "t.py::long"].map(|id| seen.test(id));
+        seen.words(short, (0..10).map(|word| (crate::words::Word(word), 1)));
+        seen.words(long, (0..400).map(|word| (crate::words::Word(word), 1)));
+        let costs = |seen: &Observations| {
+            let bytes = build(seen, None, |_| None);
+            let index = Index::open(&bytes[..]).unwrap();
+            let of = |id| index.cost_us(index.find_test(id).unwrap().unwrap()).unwrap();
+            (of("t.py::short"), of("t.py::long"), index.root().tests_with_cost)
+        };
+        let (first, second, known) = costs(&seen);
+        assert!(10_000 < first && first < second && second < 60_000 && known == 0, "{first} {second}");
+        let run = Run { time_us: 1, commit: String::new(), outcome: Outcome::Passed, cost_us: Some(7_000) };
+        seen.run(short, run);
+        assert_eq!(costs(&seen), (7_000, 7_000, 1), "what runs tell is better than any guess");
+    }
 }

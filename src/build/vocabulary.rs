@@ -21,6 +21,8 @@ const NAMES_AT_ONCE: usize = 1 << 14;
 pub(super) struct Vocabulary {
     pub(super) buckets: Vec<u8>,
     pub(super) counts: Vec<u8>,
+    /// How many words each test has, by position.
+    pub(super) totals: Vec<u32>,
 }
 
 /// Adds the words that the names of tests and of their files say.
@@ -87,7 +89,7 @@ pub(super) fn lay_out<W: Write + Seek>(
     let counts: Vec<u32> = totals.into_iter().map(|total| libm::round(total) as u32).collect();
     root.words = super::count(known.len());
     root.word_total = counts.iter().map(|&count| u64::from(count)).sum();
-    Ok(Vocabulary { buckets: vocabulary::encode(&known), counts: chunk::encode(&counts) })
+    Ok(Vocabulary { buckets: vocabulary::encode(&known), counts: chunk::encode(&counts), totals: counts })
 }
 
 /// The postings of entries of tests with a byte, ascending; of several bytes of one test the greatest.
