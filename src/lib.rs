@@ -67,4 +67,6 @@ pub mod policy;
 pub mod relevance;
 pub mod replay;
 pub mod signal;
+#[cfg(feature = "source")]
+pub mod source;
 pub mod words;

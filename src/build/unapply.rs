@@ -145,6 +145,33 @@ fn edits(hunk: &Hunk<'_>) -> Vec<Edit> {
     edits
 }
 
+/// The old side of a file of a diff, where `new` is its new one, as [`Edited::of`] tells.
+pub fn old_side(file: &FileDiff<'_>, new: &[u8]) -> Vec<u8> {
+    let mut left = new.split_inclusive(|&byte| byte == b'\n');
+    let (mut old, mut next) = (Vec::with_capacity(new.len()), 1);
+    for line in file.hunks.iter().flat_map(Hunk::lines) {
+        while next < line.new_line
+            && let Some(same) = left.next()
+        {
+            old.extend_from_slice(same);
+            next += 1;
+        }
+        match line.kind {
+            LineKind::Context => {}
+            LineKind::Added => {
+                left.next();
+                next += 1;
+            }
+            LineKind::Removed => {
+                old.extend_from_slice(line.text);
+                old.push(b'\n');
+            }
+        }
+    }
+    left.for_each(|same| old.extend_from_slice(same));
+    old
+}
+
 /// Makes of what was observed after `edited` what would have been observed before. Tests keep their ids: those of a file
 /// that moved count as defined where it was.
 ///
@@ -223,6 +250,16 @@ mod tests {
         for content in [OLD, "", "a\nb\n1\n2\nc\n"] {
             assert_eq!(Edited::of(&diff.files[0], content.as_bytes()), None);
         }
+    }
+
+    #[test]
+    fn the_old_side_comes_back() {
+        let diff = diff::parse(DIFF.as_bytes()).unwrap();
+        assert_eq!(old_side(&diff.files[0], NEW.as_bytes()), OLD.as_bytes());
+        let (old, new) = ("a\nb\nc\nd\n", "a\nx\nd\ne\n");
+        let with_context = "--- a/f\n+++ b/f\n@@ -1,4 +1,4 @@\n a\n-b\n-c\n+x\n d\n+e\n";
+        let diff = diff::parse(with_context.as_bytes()).unwrap();
+        assert_eq!(old_side(&diff.files[0], new.as_bytes()), old.as_bytes());
     }
 
     #[test]

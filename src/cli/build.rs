@@ -13,6 +13,7 @@ use super::model_source::{MODEL_NAME, Model, Place};
 use super::progress::{Progress, Shown, WorkArgs, stage};
 use super::replace::{check_place, replace};
 use super::repository::Repository;
+use super::source_tree::{OldSides, SourceTree};
 use super::{ModelArgs, Outcome, note};
 use crate::build::{self, BuildError, Edited, Sources, Tally, Written};
 use crate::diff::Diff;
@@ -41,7 +42,7 @@ const LEAST_SHARE_KEPT: f64 = 0.5;
                   every file in `.covopt.d`; `bazel-testlogs`."
 )]
 pub(super) struct BuildArgs {
-    /// What to read; `-` is standard input. Without any, what lies in the usual places
+    /// What to read; `-` is standard input. Without any, what lies in the usual places, and the source of the tree
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
@@ -51,6 +52,12 @@ pub(super) struct BuildArgs {
     /// Keep what the model holds, and add to it
     #[arg(long)]
     update: bool,
+    /// Read the source of the tree, too, where inputs are named
+    #[arg(long, conflicts_with = "no_source")]
+    source: bool,
+    /// Do not read the source of the tree
+    #[arg(long)]
+    no_source: bool,
     /// A folder of the tree, relative to its root, that goes before test ids and relative paths: for a suite that runs in a
     /// folder of its own
     #[arg(long, value_name = "DIR")]
@@ -62,6 +69,13 @@ pub(super) struct BuildArgs {
     work: WorkArgs,
 }
 
+impl BuildArgs {
+    /// What is named is all that is read, unless the source is named, too.
+    fn reads_source(&self) -> bool {
+        if self.inputs.is_empty() { !self.no_source } else { self.source }
+    }
+}
+
 /// Runs `build`.
 pub(super) fn run(args: &BuildArgs) -> Outcome {
     let place = Place::find(&args.model)?;
@@ -70,21 +84,27 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     check_place(&target)?;
     let found = match args.inputs.is_empty() {
         true => Found::look(&root),
-        false => Some(Found::named(args.inputs.clone())),
+        false => Found::named(args.inputs.clone()),
     };
-    let Some(found) = found else {
+    let found = match args.reads_source() {
+        true => found.with_source(SourceTree::list(&root, place.repository.as_ref())),
+        false => found,
+    };
+    if found.is_empty() {
         return Err(Error::NoModel(format!(
             "nothing in `{}` to build a model from: looked for coverage databases, LCOV, JUnit reports and durations in the usual \
-             places; name the inputs, or record coverage with `pytest --cov --cov-context=test --junitxml=junit.xml`",
+             places, and for source; name the inputs, or record coverage with `pytest --cov --cov-context=test \
+             --junitxml=junit.xml`",
             root.display()
         )));
-    };
+    }
     let mut context = context(&root).with_force(args.force);
     if let Some(named) = &args.test_root {
         context = context.with_test_root(&test_root(named, &root)?);
     }
     let ingest = Ingest::with_memory(args.work.bytes_of_pairs(), folder_of(&target));
     let mut ingested = found.ingest(&context, ingest, args.work.progress())?;
+    found.add_source(&mut ingested, &OldSides::new(), args.work.progress());
     if args.update {
         // What the inputs do not state the older model may.
         ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
@@ -270,6 +290,7 @@ impl Found {
     pub(super) fn build(self, root: &Path, repository: Option<&Repository>, changed: &Changed) -> Result<Built, Error> {
         let mut ingested = self.ingest(&context(root), Ingest::new(), Progress::new(Shown::None, true))?;
         let seen_after = changed.unapply(root, &mut ingested)?;
+        self.add_source(&mut ingested, &changed.old_sides, Progress::new(Shown::None, true));
         let base = match seen_after {
             Some(note) => Base { commit: None, note: Some(note) },
             None => base(None, root, repository, &ingested, &changed.paths)?,
@@ -292,6 +313,8 @@ pub(super) struct Changed {
     paths: HashSet<String>,
     /// What the diff did to those that stand in the tree as it leaves them.
     edited: Vec<Edited>,
+    /// What these held before it.
+    old_sides: OldSides,
 }
 
 impl Changed {
@@ -301,9 +324,18 @@ impl Changed {
         diff.files.iter().for_each(|file| *times.entry(file.path()).or_default() += 1);
         // Of a log of several commits no one entry tells how a file was before all of them.
         let once = diff.files.iter().filter(|file| times[file.path()] == 1);
-        let edited = once.filter_map(|file| Edited::of(file, &read_below(root, &text(file.new_path.as_deref()?))?));
+        let (mut edited, mut old_sides) = (Vec::new(), OldSides::new());
+        for file in once {
+            let content = file.new_path.as_deref().and_then(|path| read_below(root, &text(path)));
+            let Some(content) = content else { continue };
+            if let Some(known) = Edited::of(file, &content) {
+                let before = build::old_side(file, &content);
+                old_sides.insert(known.new_path.clone(), (known.old_path.clone(), before));
+                edited.push(known);
+            }
+        }
         let paths = diff.files.iter().flat_map(|file| [file.old_path.as_deref(), file.new_path.as_deref()]);
-        Self { paths: paths.flatten().map(text).collect(), edited: edited.collect() }
+        Self { paths: paths.flatten().map(text).collect(), edited, old_sides }
     }
 
     /// Where coverage is younger than a changed file that it names, the recording saw the file as it is now: its lines are
@@ -358,8 +390,7 @@ impl Built {
 }
 
 fn report(inputs: &[String], notes: &[String]) {
-    let names: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
-    note(&format!("built a model from {}", names.join(", ")));
+    note(&format!("built a model from {}", inputs.join(", ")));
     notes.iter().for_each(|text| note(text));
 }
 

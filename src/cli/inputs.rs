@@ -1,4 +1,4 @@
-//! The inputs of a build: which there are, and what they say.
+//! The inputs of a build: which there are, and what they say; among them the source of the tree itself.
 
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Read};
@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::find;
 use super::progress::{Progress, Watched};
+use super::source_tree::{OldSides, SourceTree};
 use crate::error::Error;
 use crate::ingest::{Context, HEAD_BYTES, Ingest, IngestError, Kind, Note, Summary, detect};
 use crate::observation::Observations;
@@ -26,12 +27,13 @@ pub(super) fn context(root: &Path) -> Context {
 pub(super) struct Found {
     inputs: Vec<PathBuf>,
     named: bool,
+    source: Option<SourceTree>,
 }
 
 /// What the inputs said, and what about it deserves a word.
 pub(super) struct Ingested {
     pub(super) observations: Observations,
-    /// What was read, as messages name it.
+    /// What was read, in words.
     pub(super) inputs: Vec<String>,
     pub(super) notes: Vec<String>,
     /// What the readers say of it.
@@ -43,16 +45,25 @@ pub(super) struct Ingested {
 impl Found {
     /// Inputs that a person names.
     pub(super) fn named(inputs: Vec<PathBuf>) -> Self {
-        Self { inputs, named: true }
+        Self { inputs, named: true, source: None }
     }
 
-    /// What lies in the usual places below `root`, or `None`.
-    pub(super) fn look(root: &Path) -> Option<Self> {
-        let inputs = find::usual_inputs(root);
-        (!inputs.is_empty()).then_some(Self { inputs, named: false })
+    /// What lies in the usual places below `root`.
+    pub(super) fn look(root: &Path) -> Self {
+        Self { inputs: find::usual_inputs(root), named: false, source: None }
     }
 
-    /// Reads every input. `context` says how their paths and ids become the repository's, `ingest` how much memory may be
+    /// With the source of a tree.
+    pub(super) fn with_source(self, source: SourceTree) -> Self {
+        Self { source: Some(source).filter(|source| !source.is_empty()), ..self }
+    }
+
+    /// Whether there is nothing to read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.inputs.is_empty() && self.source.is_none()
+    }
+
+    /// Reads every input but the source. `context` says how their paths and ids become the repository's, `ingest` how much memory may be
     /// used.
     pub(super) fn ingest(&self, context: &Context, ingest: Ingest, progress: Progress) -> Result<Ingested, Error> {
         let (mut inputs, mut notes, mut recorded) = (Vec::new(), Vec::new(), None);
@@ -61,14 +72,14 @@ impl Found {
             let name = input.display().to_string();
             match reading.input(input, &name) {
                 Ok(summary) => {
-                    inputs.push(name);
+                    inputs.push(format!("`{name}`"));
                     recorded = recorded.into_iter().chain(written(input, summary.kind)).min();
                 }
                 Err(error) if !self.named && is_foreign(&error) => notes.push(format!("left out: {error}")),
                 Err(error) => return Err(error),
             }
         }
-        if inputs.is_empty() {
+        if inputs.is_empty() && self.source.is_none() {
             return Err(Error::NoModel(format!(
                 "nothing that was found can be read; name the inputs of `covopt build`. {}",
                 notes.join(". ")
@@ -76,6 +87,16 @@ impl Found {
         }
         let (observations, said) = reading.ingest.finish();
         Ok(Ingested { observations, inputs, notes, said, recorded })
+    }
+
+    /// Adds what the source says to what the other inputs say. Of a file in `old_sides` it is what it was before the diff at
+    /// hand.
+    pub(super) fn add_source(&self, ingested: &mut Ingested, old_sides: &OldSides, progress: Progress) {
+        if let Some(source) = &self.source {
+            let (read, notes) = source.observe(old_sides, &mut ingested.observations, progress);
+            ingested.inputs.push(read);
+            ingested.notes.extend(notes);
+        }
     }
 }
 

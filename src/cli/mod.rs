@@ -25,6 +25,8 @@ mod repository;
 mod runs;
 mod select;
 mod sink;
+#[cfg_attr(not(feature = "source"), path = "no_source_tree.rs")]
+mod source_tree;
 mod tree;
 mod units;
 mod verify;

@@ -14,6 +14,7 @@ use super::inputs::Found;
 use super::note;
 use super::replace::replace;
 use super::repository::Repository;
+use super::source_tree::SourceTree;
 use crate::diff::Diff;
 use crate::error::Error;
 use crate::mmap;
@@ -185,7 +186,8 @@ fn build_within(
     let repository = place.repository.clone();
     let (sender, receiver) = mpsc::channel();
     let worker = std::thread::spawn(move || {
-        let built = Found::look(&root).map(|found| found.build(&root, repository.as_ref(), &changed));
+        let found = Found::look(&root).with_source(SourceTree::list(&root, repository.as_ref()));
+        let built = (!found.is_empty()).then(|| found.build(&root, repository.as_ref(), &changed));
         // The receiver is gone once the limit has passed.
         let _ = sender.send(built);
     });

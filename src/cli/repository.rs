@@ -40,6 +40,12 @@ impl Repository {
         (common.file_name()? == ".git").then(|| common.parent().map(Path::to_owned)).flatten()
     }
 
+    /// The file that lists what is checked out.
+    #[cfg(feature = "source")]
+    pub(super) fn index(&self) -> PathBuf {
+        self.git_dir.join("index")
+    }
+
     /// The commit that HEAD names, in hexadecimal.
     pub(super) fn head(&self) -> Option<String> {
         self.resolve("HEAD")

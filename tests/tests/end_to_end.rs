@@ -316,7 +316,7 @@ fn the_choice_for_a_defect_is_explained() {
     break_it(&shop, LATE_DISCOUNT);
     let selected = select(&shop, SELECT);
     let text = shop.sh("git diff | covopt explain -t 2").expect_code(0).stdout;
-    assert!(text.contains("shop/discounts.py, line 25  21 tests run it"), "{text}");
+    assert!(text.contains("shop/discounts.py, line 25 of BulkDiscount.percent  21 tests run it"), "{text}");
     let rows = text.lines().skip_while(|line| !line.ends_with("  test")).skip(1).take_while(|line| !line.is_empty());
     let rows: Vec<&str> = rows.collect();
     assert_eq!(rows.len(), selected.len(), "{text}");
