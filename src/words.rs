@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use rkyv::{Archive, Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Words that say nothing about what code is for.
@@ -39,7 +40,7 @@ pub enum Field {
 }
 
 /// A word of a field: the low half of the xxh3-64 of its letters, seeded with the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Word(pub u32);
 
 impl Word {

@@ -104,7 +104,7 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     }
     let ingest = Ingest::with_memory(args.work.bytes_of_pairs(), folder_of(&target));
     let mut ingested = found.ingest(&context, ingest, args.work.progress())?;
-    found.add_source(&mut ingested, &OldSides::new(), args.work.progress());
+    found.add_source(&mut ingested, &OldSides::new(), &target, args.work.progress());
     if args.update {
         // What the inputs do not state the older model may.
         ingested.said.retain(|note| !matches!(note, Note::NoCost { .. }));
@@ -191,7 +191,7 @@ fn test_root(named: &Path, root: &Path) -> Result<String, Error> {
 /// Tells whoever has a first model that git would offer it for a commit.
 pub(super) fn hint_unless_ignored(repository: Option<&Repository>) {
     if repository.is_some_and(|repository| !repository.ignores(MODEL_NAME)) {
-        note(&format!("hint: git does not ignore `{MODEL_NAME}`; add it to .gitignore"));
+        note(&format!("hint: git does not ignore `{MODEL_NAME}`; add `{MODEL_NAME}*` to .gitignore"));
     }
 }
 
@@ -287,10 +287,16 @@ pub(super) struct Built {
 impl Found {
     /// A first model for a command that has none. `changed` are the files of the diff at hand: what they are now is not
     /// what the model describes.
-    pub(super) fn build(self, root: &Path, repository: Option<&Repository>, changed: &Changed) -> Result<Built, Error> {
+    pub(super) fn build(
+        self,
+        root: &Path,
+        model: &Path,
+        repository: Option<&Repository>,
+        changed: &Changed,
+    ) -> Result<Built, Error> {
         let mut ingested = self.ingest(&context(root), Ingest::new(), Progress::new(Shown::None, true))?;
         let seen_after = changed.unapply(root, &mut ingested)?;
-        self.add_source(&mut ingested, &changed.old_sides, Progress::new(Shown::None, true));
+        self.add_source(&mut ingested, &changed.old_sides, model, Progress::new(Shown::None, true));
         let base = match seen_after {
             Some(note) => Base { commit: None, note: Some(note) },
             None => base(None, root, repository, &ingested, &changed.paths)?,

@@ -90,10 +90,10 @@ impl Found {
     }
 
     /// Adds what the source says to what the other inputs say. Of a file in `old_sides` it is what it was before the diff at
-    /// hand.
-    pub(super) fn add_source(&self, ingested: &mut Ingested, old_sides: &OldSides, progress: Progress) {
+    /// hand. `model` is where the model will be.
+    pub(super) fn add_source(&self, ingested: &mut Ingested, old_sides: &OldSides, model: &Path, progress: Progress) {
         if let Some(source) = &self.source {
-            let (read, notes) = source.observe(old_sides, &mut ingested.observations, progress);
+            let (read, notes) = source.observe(old_sides, &mut ingested.observations, model, progress);
             ingested.inputs.push(read);
             ingested.notes.extend(notes);
         }

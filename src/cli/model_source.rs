@@ -182,12 +182,12 @@ fn build_within(
     command: &str,
     quiet: bool,
 ) -> Result<AlignedVec<64>, Error> {
-    let root = place.root.clone();
+    let (root, model) = (place.root.clone(), place.model.clone());
     let repository = place.repository.clone();
     let (sender, receiver) = mpsc::channel();
     let worker = std::thread::spawn(move || {
         let found = Found::look(&root).with_source(SourceTree::list(&root, repository.as_ref()));
-        let built = (!found.is_empty()).then(|| found.build(&root, repository.as_ref(), &changed));
+        let built = (!found.is_empty()).then(|| found.build(&root, &model, repository.as_ref(), &changed));
         // The receiver is gone once the limit has passed.
         let _ = sender.send(built);
     });

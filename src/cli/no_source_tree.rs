@@ -21,7 +21,7 @@ impl SourceTree {
         true
     }
 
-    pub(super) fn observe(&self, _: &OldSides, _: &mut Observations, _: Progress) -> (String, Vec<String>) {
+    pub(super) fn observe(&self, _: &OldSides, _: &mut Observations, _: &Path, _: Progress) -> (String, Vec<String>) {
         (String::new(), Vec::new())
     }
 }

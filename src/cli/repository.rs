@@ -94,7 +94,7 @@ impl Repository {
         let rules = [self.root.join(".gitignore"), self.common_dir.join("info/exclude")];
         let names = |line: &str| {
             let rule = line.trim().trim_start_matches('/');
-            rule == file_name || rule == format!("*{file_name}") || rule == ".*"
+            rule == file_name || rule == format!("*{file_name}") || rule == format!("{file_name}*") || rule == ".*"
         };
         rules.iter().filter_map(|path| fs::read_to_string(path).ok()).any(|text| text.lines().any(names))
     }
@@ -184,9 +184,14 @@ mod tests {
 
     #[test]
     fn plain_rules_are_seen() {
-        for (rule, want) in
-            [(".covopt", true), ("/.covopt", true), ("*.covopt", true), ("covopt", false), ("# .covopt", false)]
-        {
+        for (rule, want) in [
+            (".covopt", true),
+            (".covopt*", true),
+            ("/.covopt", true),
+            ("*.covopt", true),
+            ("covopt", false),
+            ("# .covopt", false),
+        ] {
             let (_dir, repository) = around(&[(".git/HEAD", HASH), (".gitignore", rule)], ".");
             assert_eq!(repository.unwrap().ignores(".covopt"), want, "{rule}");
         }

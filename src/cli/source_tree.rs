@@ -7,20 +7,26 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gix_index::entry::{Flags, Mode};
 use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::progress::Progress;
+use super::replace::replace;
 use super::repository::Repository;
+use crate::error::Error;
 use crate::observation::Observations;
 use crate::output::{counted, group_digits};
-use crate::source::{FILE_BYTES_MOST, Found, Language, MANIFESTS, Manifest, Outline, Project, Reader};
+use crate::source::{
+    Cache, FILE_BYTES_MOST, FileState, Found, Kept, Language, MANIFESTS, Manifest, Outline, Project, Reader,
+};
 
 /// Folders whose files are other people's, wherever they come from.
 const FOREIGN_FOLDERS: [&str; 7] =
@@ -42,6 +48,8 @@ pub(super) type OldSides = HashMap<String, (String, Vec<u8>)>;
 /// A file of the tree that was read.
 enum Read {
     Outline(String, Outline),
+    /// One that can be kept: what was read is what is in the tree.
+    Kept(String, Kept),
     Manifest(String, Manifest),
     /// Larger than any source that a person wrote.
     Large,
@@ -69,23 +77,34 @@ impl SourceTree {
     }
 
     /// Reads the files and adds what they say to what was observed. Gives what was read in words, and what about it deserves
-    /// a note.
+    /// a note. What did not change since a model at `model` was built is not parsed again.
     pub(super) fn observe(
         &self,
         old_sides: &OldSides,
         into: &mut Observations,
+        model: &Path,
         progress: Progress,
     ) -> (String, Vec<String>) {
         let (mut outlines, mut manifests, mut large) = (Vec::new(), Vec::new(), 0);
-        for read in self.read(old_sides, progress) {
+        let mut kept = Vec::new();
+        let cache_path = cache_of(model);
+        let cache = fs::read(&cache_path).map_or_else(|_| Cache::default(), |bytes| Cache::decode(&bytes));
+        for read in self.read(old_sides, &cache, progress) {
             match read {
                 Read::Outline(path, outline) => outlines.push((path, outline)),
+                Read::Kept(path, file) => {
+                    outlines.push((path.clone(), file.outline.clone()));
+                    kept.push((path, file));
+                }
                 Read::Manifest(path, manifest) => manifests.push((path, manifest)),
                 Read::Large => large += 1,
                 Read::Nothing => {}
             }
         }
         let files = outlines.len();
+        if !cache.holds(&kept) {
+            keep(&cache_path, kept);
+        }
         let found = Project::new(outlines, manifests).observe(into);
         let mut notes = notes(&found);
         if large > 0 {
@@ -96,7 +115,7 @@ impl SourceTree {
     }
 
     /// Reads all files on all cores; on this thread the progress is shown.
-    fn read(&self, old_sides: &OldSides, progress: Progress) -> Vec<Read> {
+    fn read(&self, old_sides: &OldSides, cache: &Cache, progress: Progress) -> Vec<Read> {
         let done = AtomicU64::new(0);
         let total = self.paths.len() as u64;
         let progress = RefCell::new(progress);
@@ -106,7 +125,7 @@ impl SourceTree {
             scope.spawn(move || {
                 let read = self.paths.par_iter().map_init(Reader::default, |reader, path| {
                     done.fetch_add(1, Ordering::Relaxed);
-                    self.file(path, old_sides.get(path), reader)
+                    self.file(path, old_sides.get(path), cache, reader)
                 });
                 // The receiver waits until it has it.
                 let _ = sender.send(read.collect::<Vec<_>>());
@@ -123,7 +142,7 @@ impl SourceTree {
         })
     }
 
-    fn file(&self, path: &str, old_side: Option<&(String, Vec<u8>)>, reader: &mut Reader) -> Read {
+    fn file(&self, path: &str, old_side: Option<&(String, Vec<u8>)>, cache: &Cache, reader: &mut Reader) -> Read {
         if let Some((old_path, content)) = old_side {
             return outline(old_path, content, reader);
         }
@@ -135,11 +154,44 @@ impl SourceTree {
         if metadata.len() > FILE_BYTES_MOST {
             return Read::Large;
         }
-        match fs::read(&full) {
-            Ok(bytes) => outline(path, &bytes, reader),
-            Err(_) => Read::Nothing,
+        let state = FileState { size: metadata.len(), modified_ns: modified_ns(&metadata) };
+        if let Some(kept) = cache.unread(path, state) {
+            return Read::Kept(path.to_owned(), kept.clone());
+        }
+        let Ok(bytes) = fs::read(&full) else { return Read::Nothing };
+        let hash = xxh3_64(&bytes);
+        let read = match cache.read(path, hash) {
+            Some(known) => Read::Outline(path.to_owned(), known.clone()),
+            None => outline(path, &bytes, reader),
+        };
+        match read {
+            Read::Outline(path, outline) => Read::Kept(path, Kept { state, hash, outline }),
+            other => other,
         }
     }
+}
+
+/// Where the outlines of the tree of a model are kept.
+fn cache_of(model: &Path) -> PathBuf {
+    let name = model.file_name().map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
+    model.with_file_name(format!("{name}.outlines"))
+}
+
+/// Keeps outlines for the next time. Where they cannot be written, the next time parses again.
+fn keep(path: &Path, files: Vec<(String, Kept)>) {
+    let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanoseconds);
+    let bytes = Cache::encode(files, now_ns);
+    let _ = replace(path, |out| out.write_all(&bytes).map_err(Error::Output));
+}
+
+/// When a file was changed, in nanoseconds since the Unix epoch; the latest time where nothing tells.
+fn modified_ns(metadata: &fs::Metadata) -> u64 {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    modified.map_or(u64::MAX, nanoseconds)
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn outline(path: &str, bytes: &[u8], reader: &mut Reader) -> Read {

@@ -1,9 +1,11 @@
 //! Sets of lines.
 
+use rkyv::{Archive, Deserialize, Serialize};
+
 use crate::model::bytes::{Cursor, put_varint};
 
 /// An inclusive range of 1-based line numbers, `first <= last`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct LineRange {
     /// The first line, at least 1.
     pub first: u32,

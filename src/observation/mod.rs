@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexSet;
 use rayon::prelude::*;
+use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::model::bytes::{Cursor, put_varint};
 use crate::model::quantize_count;
@@ -84,7 +85,7 @@ impl Session {
 }
 
 /// What a symbol is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[repr(u8)]
 pub enum SymbolKind {
     /// A function or method.

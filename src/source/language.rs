@@ -1,10 +1,12 @@
 //! The languages that are read, and whose rules hold for a file.
 
+use rkyv::{Archive, Deserialize, Serialize};
+
 use super::outline::Rules;
 use super::{c, go, java, python, rust, script};
 
 /// A language with a grammar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Language {
     /// C.
     C,

@@ -8,6 +8,7 @@
 //! counted.
 
 mod c;
+mod cache;
 mod go;
 mod java;
 mod language;
@@ -18,6 +19,7 @@ mod python;
 mod rust;
 mod script;
 
+pub use cache::{Cache, FileState, Kept};
 pub use language::Language;
 pub use manifest::{Manifest, NAMES as MANIFESTS};
 pub use outline::{Outline, Reader};

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
+use rkyv::{Archive, Deserialize, Serialize};
 use tree_sitter::{Node, ParseOptions, Parser};
 
 use super::language::Language;
@@ -19,7 +20,7 @@ use crate::words::{Field, Word, each_word};
 const STEPS_A_KILOBYTE: usize = 4096;
 
 /// What one file says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Outline {
     /// Its language.
     pub language: Language,
@@ -36,7 +37,7 @@ pub struct Outline {
 }
 
 /// Something with a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Definition {
     /// Its name within the file, with dots.
     pub name: String,
@@ -63,7 +64,7 @@ impl Definition {
 }
 
 /// What decorators, attributes and annotations say of a definition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Archive, Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Marks {
     /// That it is a test.
     pub is_test: bool,
@@ -78,7 +79,7 @@ fn words_of(text: &str) -> Vec<(Word, u32)> {
 }
 
 /// A name that comes from another file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Archive, Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Import {
     /// The module, as written, without leading dots.
     pub module: String,
@@ -292,6 +293,20 @@ fn push_children<'t>(rules: &dyn Rules, node: Node<'t>, around: Around, stack: &
 }
 
 impl Outline {
+    /// Whether what it says can be an outline: one that comes from a file may say anything.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_before = |at: usize, parent: u32| (parent as usize) < at;
+        let fits = |(at, it): (usize, &Definition)| {
+            let outer = it.parent.filter(|&parent| is_before(at, parent));
+            let starts = |outer: u32| {
+                let rest = it.name.strip_prefix(&self.definitions[outer as usize].name);
+                rest.is_some_and(|rest| rest.starts_with('.'))
+            };
+            it.lines.first > 0 && it.lines.first <= it.lines.last && (it.parent.is_none() || outer.is_some_and(starts))
+        };
+        self.definitions.iter().enumerate().all(fits)
+    }
+
     /// Adds a definition and gives its position; what has no name is none.
     fn add(
         &mut self,
