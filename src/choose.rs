@@ -64,8 +64,22 @@ pub struct Before {
     pub failed: Vec<TestId>,
     /// Those that the model does not know, by their ids in the tree; each is taken to cost what most tests cost.
     pub failed_unknown: Vec<String>,
+    /// The tests that the diff adds, by their ids in the tree; the model does not know them, and each is taken to cost what
+    /// most tests cost.
+    pub new: Vec<String>,
     /// The tests that are not to run again.
     pub excluded: BTreeSet<TestId>,
+}
+
+/// A test that the model does not know, and that runs before all that it knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// Its id in the tree.
+    pub id: String,
+    /// What it is taken to cost in microseconds.
+    pub cost_us: u64,
+    /// Whether the diff adds it; else it failed before.
+    pub is_new: bool,
 }
 
 impl Terms {
@@ -108,10 +122,10 @@ pub struct Choice {
     pub target: Option<Target>,
     /// The ids of the picks, as the tree has them.
     pub named: Vec<String>,
-    /// Failed tests that the model does not know, to run before all picks, with their costs in microseconds. The costs
-    /// of the picks do not hold theirs.
-    pub failed_unknown: Vec<(String, u64)>,
-    /// What it was selected by: the budget is what the margin and `failed_unknown` left, and the excluded candidates are
+    /// Tests that the model does not know, to run before all picks: those that the diff adds, and then those that failed. The
+    /// costs of the picks do not hold theirs.
+    pub unknown: Vec<Unknown>,
+    /// What it was selected by: the budget is what the margin and `unknown` left, and the excluded candidates are
     /// the first of those to pick first.
     pub options: Options,
     /// How many candidates were excluded.
@@ -135,25 +149,25 @@ impl Choice {
         &self.options.first[..self.excluded]
     }
 
-    /// What all of it takes in microseconds, the failed tests that the model does not know included; 0 for nothing.
+    /// What all of it takes in microseconds, the tests that the model does not know included; 0 for nothing.
     pub fn cost_us(&self) -> u64 {
-        let unknown_us = self.failed_unknown_us();
+        let unknown_us = self.unknown_us();
         match self.selection.picks.is_empty() {
-            true if self.failed_unknown.is_empty() => 0,
+            true if self.unknown.is_empty() => 0,
             true => self.options.startup_us.saturating_add(unknown_us),
             false => self.selection.cost_us().saturating_add(unknown_us),
         }
     }
 
-    /// What the failed tests that the model does not know cost together in microseconds.
-    pub fn failed_unknown_us(&self) -> u64 {
-        self.failed_unknown.iter().fold(0, |sum_us, (_, cost_us)| sum_us.saturating_add(*cost_us))
+    /// What the tests that the model does not know cost together in microseconds.
+    pub fn unknown_us(&self) -> u64 {
+        self.unknown.iter().fold(0, |sum_us, test| sum_us.saturating_add(test.cost_us))
     }
 
     /// Keeps the first `tests` tests, those that the model does not know before the picks.
     fn truncate(&mut self, tests: usize) {
-        self.failed_unknown.truncate(tests);
-        let picks = tests - self.failed_unknown.len();
+        self.unknown.truncate(tests);
+        let picks = tests - self.unknown.len();
         if picks < self.named.len() {
             self.named.truncate(picks);
             self.selection.truncate(&self.candidates.instance, &self.options.first[..self.excluded], picks);
@@ -236,7 +250,7 @@ impl<D: AsRef<[u8]>> Spending<'_, '_, D> {
     /// The choice that spends a budget by what tests usually cost.
     fn spend(&mut self, budget_us: Option<u64>, mut candidates: Candidates) -> Result<Choice, ChoiceError> {
         let mut options = Options { budget_us, ..self.terms.options.clone() };
-        let failed_unknown = self.failed_unknown(&mut options);
+        let unknown = self.unknown(&mut options);
         let mut rounds = 0..ROUNDS_OF_CHOSEN;
         loop {
             options.first = candidates.positions(&self.terms.before.excluded);
@@ -255,7 +269,7 @@ impl<D: AsRef<[u8]>> Spending<'_, '_, D> {
                     selection,
                     target,
                     named,
-                    failed_unknown,
+                    unknown,
                     options,
                     excluded,
                     excluded_utility,
@@ -270,9 +284,9 @@ impl<D: AsRef<[u8]>> Spending<'_, '_, D> {
         }
     }
 
-    /// The failed tests that the model does not know and that fit in the time for what failed last, with their costs;
-    /// `options` keep what they leave.
-    fn failed_unknown(&self, options: &mut Options) -> Vec<(String, u64)> {
+    /// The tests that the model does not know and that fit, with their costs: what the diff adds in the whole of the budget, what
+    /// failed in the time for what failed last. `options` keep what they leave.
+    fn unknown(&self, options: &mut Options) -> Vec<Unknown> {
         let budget_us = options.budget_us.unwrap_or(u64::MAX);
         let Some(left_us) = budget_us.checked_sub(options.startup_us) else { return Vec::new() };
         let first_us = if self.nothing_changed { left_us } else { left_us / 2 };
@@ -280,9 +294,12 @@ impl<D: AsRef<[u8]>> Spending<'_, '_, D> {
         let overhead_us = self.terms.per_test_us.saturating_add(self.terms.per_file_us);
         let cost_us = self.presence.index.root().median_cost_us.saturating_add(overhead_us);
         let fitting =
-            first_us.checked_div(cost_us).map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-        let failed = self.terms.before.failed_unknown.iter().take(fitting);
-        let taken: Vec<_> = failed.map(|id| (id.clone(), cost_us)).collect();
+            |us: u64| us.checked_div(cost_us).map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let Before { new, failed_unknown, .. } = &self.terms.before;
+        let of = |is_new: bool| move |id: &String| Unknown { id: id.clone(), cost_us, is_new };
+        let mut taken: Vec<Unknown> = new.iter().take(fitting(left_us)).map(of(true)).collect();
+        let failed = failed_unknown.iter().filter(|id| !new.contains(id));
+        taken.extend(failed.take(fitting(first_us).saturating_sub(taken.len())).map(of(false)));
         let spent_us = cost_us.saturating_mul(taken.len() as u64);
         options.budget_us = options.budget_us.map(|budget_us| budget_us.saturating_sub(spent_us));
         options.first_budget_us = Some(first_us.saturating_sub(spent_us));
@@ -314,10 +331,10 @@ impl<D: AsRef<[u8]>> Spending<'_, '_, D> {
     fn kept(&self, margin: &Margin, budget_us: u64, choice: &Choice) -> Result<(usize, Spread), ModelError> {
         let mut spread = Spread::default();
         let mut before_us = 0u64;
-        for (_, cost_us) in &choice.failed_unknown {
+        for test in &choice.unknown {
             let mut with_it = spread;
             with_it.add_unknown();
-            before_us = before_us.saturating_add(*cost_us);
+            before_us = before_us.saturating_add(test.cost_us);
             if margin.needs_us(choice.options.startup_us.saturating_add(before_us), &with_it) > budget_us {
                 return Ok((spread.tests, spread));
             }
@@ -477,11 +494,19 @@ mod tests {
         let failed_unknown = ["a", "b", "c"].map(str::to_owned).to_vec();
         let before = || Before { failed: vec![TestId(1)], failed_unknown: failed_unknown.clone(), ..Before::default() };
         let half = chosen(&bytes, ALL_LINES, &within(9, before()));
-        assert_eq!(half.failed_unknown, [("a".to_owned(), 2 * SECOND_US), ("b".to_owned(), 2 * SECOND_US)]);
+        let of = |id: &str| Unknown { id: id.to_owned(), cost_us: 2 * SECOND_US, is_new: false };
+        assert_eq!(half.unknown, [of("a"), of("b")]);
         assert_eq!((tests(&half), half.selection.cost_us()), (vec![TestId(0)], 2 * SECOND_US));
         let all = chosen(&bytes, "", &within(9, before()));
-        assert_eq!((all.failed_unknown.len(), tests(&all)), (3, vec![TestId(1)]));
-        assert_eq!(chosen(&bytes, "", &within(0, before())).failed_unknown, [], "no time to start a session");
+        assert_eq!((all.unknown.len(), tests(&all)), (3, vec![TestId(1)]));
+        assert_eq!(chosen(&bytes, "", &within(0, before())).unknown, [], "no time to start a session");
+        let with_new = |seconds| within(seconds, Before { new: vec!["n".to_owned(), "a".to_owned()], ..before() });
+        let first = chosen(&bytes, ALL_LINES, &with_new(9));
+        let ids = |choice: &Choice| choice.unknown.iter().map(|it| (it.id.clone(), it.is_new)).collect::<Vec<_>>();
+        assert_eq!(ids(&first), [("n".to_owned(), true), ("a".to_owned(), true)], "they take the time of what failed");
+        let all = chosen(&bytes, "", &with_new(9));
+        assert_eq!(ids(&all)[2..], [("b".to_owned(), false), ("c".to_owned(), false)], "once each");
+        assert_eq!(chosen(&bytes, ALL_LINES, &with_new(3)).unknown.len(), 1);
     }
 
     #[test]
@@ -494,7 +519,7 @@ mod tests {
         let choice = chosen(&bytes, ALL_LINES, &charged);
         assert_eq!((choice.named.len(), choice.cost_us()), (2, 10_000 + 20_000 + 2 * 5000 + 2 * 2000));
         let choice = chosen(&bytes, ALL_LINES, &Terms { before, ..charged.clone() });
-        assert_eq!(choice.failed_unknown, [("new".to_owned(), 20_000 + 5000 + 2000)], "that of most tests");
+        assert_eq!(choice.unknown[0].cost_us, 20_000 + 5000 + 2000, "that of most tests");
         assert_eq!((tests(&choice), choice.cost_us()), (vec![TestId(1)], 2 * 27_000), "and leaves that much less");
         let before = Before { excluded: [TestId(0)].into(), ..Before::default() };
         let choice = chosen(&bytes, ALL_LINES, &Terms { before, ..charged });
@@ -531,13 +556,14 @@ mod tests {
             failed: vec![TestId(1)],
             failed_unknown: ["a", "b"].map(str::to_owned).to_vec(),
             excluded: [TestId(2)].into(),
+            ..Before::default()
         };
         let whole = || chosen(&bytes, ALL_LINES, &within(99, before()));
-        assert_eq!((whole().failed_unknown.len(), tests(&whole())), (2, [1, 0].map(TestId).to_vec()));
+        assert_eq!((whole().unknown.len(), tests(&whole())), (2, [1, 0].map(TestId).to_vec()));
         for (kept, unknown, picks) in [(9, 2, 2), (3, 2, 1), (2, 2, 0), (1, 1, 0), (0, 0, 0)] {
             let mut cut = whole();
             cut.truncate(kept);
-            assert_eq!((cut.failed_unknown.len(), cut.named.len(), cut.excluded), (unknown, picks, 1), "{kept}");
+            assert_eq!((cut.unknown.len(), cut.named.len(), cut.excluded), (unknown, picks, 1), "{kept}");
             assert_is_whole(&cut);
         }
     }
@@ -574,6 +600,7 @@ mod tests {
             let before = Before {
                 failed: failed.into_iter().filter(known).map(TestId).collect(),
                 failed_unknown: (0..unknown).map(|at| format!("new{at}")).collect(),
+                new: Vec::new(),
                 excluded: excluded.into_iter().filter(known).map(TestId).collect(),
             };
             let margin = margin(&bytes, probability);
@@ -586,17 +613,17 @@ mod tests {
                 ..Terms::default()
             };
             let choice = chosen(&bytes, if is_changed { ALL_LINES } else { "" }, &terms);
-            let count = choice.failed_unknown.len() + choice.tests().count();
+            let count = choice.unknown.len() + choice.tests().count();
             prop_assert!(count == 0 || margin.needs_us(choice.cost_us(), &choice.spread) <= budget_us);
-            prop_assert_eq!((choice.spread.tests, choice.spread.unknown), (count, choice.failed_unknown.len()));
+            prop_assert_eq!((choice.spread.tests, choice.spread.unknown), (count, choice.unknown.len()));
             prop_assert!(choice.tests().all(|test| !before.excluded.contains(&test)));
             let is_first = |pick: &optimize::Pick| pick.reason == Reason::First;
             prop_assert!(choice.selection.picks.is_sorted_by_key(|pick| !is_first(pick)));
             let again = choice.tests().zip(&choice.selection.picks).filter(|(_, pick)| is_first(pick));
             let ranks: Vec<_> = again.map(|(test, _)| before.failed.iter().position(|&other| other == test)).collect();
             prop_assert!(ranks.iter().all(Option::is_some) && ranks.is_sorted());
-            let names: Vec<_> = choice.failed_unknown.iter().map(|(id, _)| id).collect();
-            prop_assert_eq!(names, before.failed_unknown.iter().take(choice.failed_unknown.len()).collect::<Vec<_>>());
+            let names: Vec<_> = choice.unknown.iter().map(|test| &test.id).collect();
+            prop_assert_eq!(names, before.failed_unknown.iter().take(choice.unknown.len()).collect::<Vec<_>>());
             assert_is_whole(&choice);
         }
     }

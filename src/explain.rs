@@ -247,7 +247,7 @@ impl<D: AsRef<[u8]>> Subject<'_, D> {
 
     /// The budget in microseconds that picks of this cost need, by what the choice has beside them and what a margin asks.
     fn budget_us(&self, cost_us: u64) -> u64 {
-        let whole_us = cost_us.saturating_add(self.choice.failed_unknown_us());
+        let whole_us = cost_us.saturating_add(self.choice.unknown_us());
         self.terms.margin.as_ref().map_or(whole_us, |margin| margin.needs_us(whole_us, &self.choice.spread))
     }
 

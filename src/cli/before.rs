@@ -33,6 +33,8 @@ pub(super) struct RanBefore {
     pub(super) before: Before,
     /// Ids that were to be excluded and that the model does not know.
     pub(super) excluded_unknown: Vec<String>,
+    /// How many tests that the diff adds were excluded.
+    pub(super) new_excluded: usize,
     /// Failed tests that the tree no longer has.
     pub(super) dropped: usize,
 }
@@ -98,6 +100,17 @@ impl BeforeArgs {
             }
         }
         Ok(ran)
+    }
+}
+
+impl RanBefore {
+    /// Takes the tests that the diff adds, but for those that are excluded.
+    pub(super) fn with_new(mut self, new: Vec<String>) -> Self {
+        let (excluded, new): (Vec<_>, Vec<_>) = new.into_iter().partition(|id| self.excluded_unknown.contains(id));
+        self.excluded_unknown.retain(|id| !excluded.contains(id));
+        self.new_excluded = excluded.len();
+        self.before.new = new;
+        self
     }
 }
 

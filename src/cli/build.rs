@@ -382,7 +382,7 @@ impl Changed {
 }
 
 /// A file of the tree at `root`, unless a link leads out of it.
-fn read_below(root: &Path, path: &str) -> Option<Vec<u8>> {
+pub(super) fn read_below(root: &Path, path: &str) -> Option<Vec<u8>> {
     let root = std::fs::canonicalize(root).ok()?;
     let real = std::fs::canonicalize(root.join(path)).ok()?;
     if real.starts_with(&root) && real.is_file() { std::fs::read(real).ok() } else { None }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::before::{BeforeArgs, RanBefore};
 use super::model_source::{FirstBuild, Model, Place, open_or_build};
+use super::new_tests;
 use super::tree::Tree;
 use super::units::{self, Budget, budget};
 use super::{DiffArgs, ModelArgs};
@@ -209,6 +210,10 @@ impl ChoiceArgs {
             true => self.before.read(place, &model, tree.as_mut(), quiet)?,
             false => RanBefore::default(),
         };
+        let ran = match &tree {
+            Some(tree) => ran.with_new(new_tests::find(tree.root(), &model, diff).map_err(failed)?),
+            None => ran,
+        };
         terms.before = ran.before.clone();
         let relevance = Relevance::score(&model.index, &Query::of(diff, &change)).map_err(failed)?;
         let chosen = match &mut tree {
@@ -230,7 +235,7 @@ impl ChoiceArgs {
 
 /// How many of the chosen tests have a cost that no input states.
 fn costs_guessed<D: AsRef<[u8]>>(index: &Index<D>, choice: &Choice) -> Result<usize, ModelError> {
-    let mut guessed = choice.failed_unknown.len();
+    let mut guessed = choice.unknown.len();
     if index.root().tests_with_cost == index.root().tests {
         return Ok(guessed);
     }

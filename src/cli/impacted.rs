@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::diff_input::{DiffInput, empty_hint};
 use super::last_failed::{self, LastFailedArgs};
 use super::model_source::Model;
+use super::new_tests;
 use super::tree::Tree;
 use super::{DiffArgs, EmptyDiff, ModelArgs, Outcome, OutputArgs, VerbosityArgs, note, sink, units};
 use crate::candidate;
@@ -136,9 +137,13 @@ fn find(
     report.parts = UnmappedPart::all(&change, diff);
     report.new_tests.clone_from(&change.new_tests);
     let tests = candidate::impacted(&model.index, &change).map_err(failed)?;
+    if let Some(root) = tree.as_ref().map(|tree| tree.root()) {
+        report.tests = new_tests::find(root, model, diff).map_err(failed)?;
+        report.new_tests = new_tests::unread(&change.new_tests);
+    }
     report.impacted_count = tests.len();
     report.p = tests.len() as f64 / f64::from(report.total_in_map);
-    if tests.is_empty() && !change.is_empty() {
+    if tests.is_empty() && report.tests.is_empty() && !change.is_empty() {
         return Ok(Some(FullRun::NothingSelected(UnmappedPart::why_unknown(&report.parts))));
     }
     if report.p > report.threshold {

@@ -18,6 +18,8 @@ mod machine;
 mod measure;
 mod merge;
 mod model_source;
+#[cfg_attr(not(feature = "source"), path = "no_new_tests.rs")]
+mod new_tests;
 mod progress;
 mod replace;
 mod replay;

@@ -9,6 +9,7 @@ use clap::Args;
 use super::choice::{ChoiceArgs, Chosen};
 use super::diff_input::{DiffInput, empty_hint};
 use super::find::FromCwd;
+use super::new_tests;
 use super::units::seconds_of;
 use super::{EmptyDiff, IdFormat, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
 use crate::diff::Diff;
@@ -153,6 +154,10 @@ impl Report<'_> {
             Status::UnknownChange if tree.as_ref().is_some_and(|tree| tree.lost_only_what(self.diff)) => {
                 if tests.is_empty() { Status::NothingRelevant } else { Status::Selected }
             }
+            // The tests that the diff adds speak of it, whatever the model knows.
+            Status::UnknownChange if tests.iter().any(|test| test.why == Why::New) => Status::Selected,
+            // They ran already, and the model knows nothing else of the change.
+            Status::UnknownChange if ran.new_excluded > 0 => Status::NothingRelevant,
             // What was excluded costs nothing: it would be the smallest useful budget.
             Status::NothingFits if choice.excluded > 0 => Status::NothingRelevant,
             status => status,
@@ -188,14 +193,14 @@ impl Report<'_> {
             residual_risk: risk(utility),
             unreachable_risk: risk(choice.candidates.chance(selection.reachable)),
             unmapped: UnmappedPart::all(change, self.diff),
-            new_tests: change.new_tests.clone(),
+            new_tests: if tree.is_some() { new_tests::unread(&change.new_tests) } else { change.new_tests.clone() },
             regions: change.regions.len(),
             candidates: choice.candidates.with_signal,
             impacted: choice.candidates.with_signal,
             total: root.tests,
             failed_before: tests.iter().filter(|test| test.why == Why::FailedBefore).count(),
             excluded: self.args.before.excludes().then(|| Excluded {
-                tests: ran.before.excluded.len(),
+                tests: ran.before.excluded.len() + ran.new_excluded,
                 unknown: ran.excluded_unknown.clone(),
                 utility: choice.candidates.chance(choice.excluded_utility),
             }),
@@ -243,6 +248,11 @@ impl Report<'_> {
         Some(margin.needs_us(usual_us, &spread))
     }
 
+    /// How many tests of the change ran already.
+    fn excluded(&self) -> usize {
+        self.chosen.choice.excluded + self.chosen.ran.new_excluded
+    }
+
     /// How many tests failed before and were to come first, whether they fit or not.
     fn failed_to_fit(&self) -> usize {
         let before = &self.chosen.ran.before;
@@ -256,16 +266,16 @@ impl Report<'_> {
         // What the model does not know is beside the picks, and before them.
         let mut unknown_us = 0;
         let mut tests: Vec<ChosenTest> = Vec::new();
-        for (id, cost_us) in &choice.failed_unknown {
-            unknown_us += cost_us;
+        for test in &choice.unknown {
+            unknown_us += test.cost_us;
             tests.push(ChosenTest {
-                id: named(id),
-                cost_s: seconds_of(*cost_us),
+                id: named(&test.id),
+                cost_s: seconds_of(test.cost_us),
                 gain: 0.0,
                 score: 0.0,
                 cumulative_s: seconds_of(choice.options.startup_us.saturating_add(unknown_us)),
                 cumulative_utility: choice.candidates.chance(choice.excluded_utility),
-                why: Why::FailedBefore,
+                why: if test.is_new { Why::New } else { Why::FailedBefore },
                 worker: 0,
             });
         }
@@ -297,9 +307,9 @@ impl Report<'_> {
                 output::seconds(report.budget_s.unwrap_or(0.0))
             ),
             Status::EmptyDiff => empty_line(self.diff),
-            Status::NothingRelevant if self.chosen.choice.excluded > 0 => format!(
+            Status::NothingRelevant if self.excluded() > 0 => format!(
                 "nothing more to select: no test both adds to the {} that ran already and fits{}",
-                counted(self.chosen.choice.excluded, "test"),
+                counted(self.excluded(), "test"),
                 report.budget_s.map_or(String::new(), |budget_s| format!(" {}", output::seconds(budget_s)))
             ),
             Status::NothingRelevant if !self.chosen.change.is_empty() => {
@@ -332,6 +342,12 @@ impl Report<'_> {
                 model.push_str(&format!(", {} changed since", counted(changed_since, "test file")));
             }
             parts.push(model);
+            let new = report.tests.iter().filter(|test| test.why == Why::New).count();
+            match self.chosen.terms.before.new.len() {
+                0 => {}
+                all if all == new => parts.push(format!("{} new in the diff", group_digits(new as u64))),
+                all => parts.push(format!("{new} of {} new in the diff", group_digits(all as u64))),
+            }
             if report.failed_before > 0 {
                 let fit = group_digits(report.failed_before as u64);
                 parts.push(match self.failed_to_fit().saturating_sub(report.failed_before) {

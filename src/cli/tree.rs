@@ -74,6 +74,11 @@ impl Tree {
         }
     }
 
+    /// Its root.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn holds_tests_of<D: AsRef<[u8]>>(&self, index: &Index<D>) -> Result<bool, ModelError> {
         let tests = index.root().tests;
         for test in (0..tests).step_by((tests as usize / SAMPLE).max(1)) {

@@ -244,6 +244,7 @@ impl ExplainReport {
                 if test.gain > 0.0 { percent(test.gain) } else { "-".to_owned() },
                 match test.why {
                     _ if test.gain > 0.0 => why.map_or_else(String::new, |why| parts(&why.shares)),
+                    Why::New => "new in the diff".to_owned(),
                     Why::FailedBefore => "failed before".to_owned(),
                     Why::Change | Why::Background => "only fills".to_owned(),
                 },

@@ -18,6 +18,8 @@ use crate::policy::Status;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
+    /// The diff adds it.
+    New,
     /// It failed the last time it ran.
     FailedBefore,
     /// For what it says of the change.
@@ -353,6 +355,7 @@ impl SelectReport {
                 test.cumulative_utility,
                 escape(&test.id),
                 match test.why {
+                    Why::New => " (new in the diff)",
                     Why::FailedBefore => " (failed before)",
                     Why::Change => "",
                     Why::Background => " (background)",

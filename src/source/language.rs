@@ -1,9 +1,11 @@
 //! The languages that are read, and whose rules hold for a file.
 
+use memchr::memmem;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::outline::Rules;
 use super::{c, go, java, python, rust, script};
+use crate::id::path_in_test_id;
 
 /// A language with a grammar.
 #[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,6 +64,36 @@ impl Language {
         }
     }
 
+    /// Whether tests may stand in a file, by its path and what is written in it.
+    pub fn may_hold_tests(self, path: &str, mut written: impl Iterator<Item = impl AsRef<[u8]>>) -> bool {
+        let mentions =
+            |text: &[u8]| ["test", "Test", "it("].iter().any(|word| memmem::find(text, word.as_bytes()).is_some());
+        self.rules().is_test_file(path) || written.any(|text| mentions(text.as_ref()))
+    }
+
+    /// Whether an id has the form that the language's runner gives to ids.
+    pub fn has_form(self, id: &str) -> bool {
+        let in_path = path_in_test_id(id).and_then(Language::of_path);
+        match self {
+            Language::Python | Language::JavaScript | Language::TypeScript | Language::Tsx => {
+                in_path.is_some_and(|of| of == self || of.is_script() && self.is_script())
+            }
+            Language::Java => id.split_once('#').is_some_and(|(class, _)| !class.contains([' ', '/', ':'])),
+            Language::Rust => {
+                let is_path =
+                    |text: &str| text.chars().all(|letter| letter.is_alphanumeric() || "_-:/".contains(letter));
+                id.split_once(' ').is_some_and(|(binary, name)| is_path(binary) && is_path(name))
+            }
+            Language::Go | Language::C | Language::Cpp => {
+                in_path.is_none() && !id.contains([' ', '#']) && id.contains('.') && !id.contains(':')
+            }
+        }
+    }
+
+    fn is_script(self) -> bool {
+        matches!(self, Language::JavaScript | Language::TypeScript | Language::Tsx)
+    }
+
     pub(super) fn grammar(self) -> tree_sitter::Language {
         match self {
             Language::C => tree_sitter_c::LANGUAGE.into(),
@@ -91,6 +123,28 @@ impl Language {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_have_the_form_of_their_runner() {
+        let ids = [
+            (Language::Python, "tests/test_a.py::TestB::test_c[1]"),
+            (Language::Rust, "covopt::tests merge::two"),
+            (Language::Go, "example.com/m/sub.TestA"),
+            (Language::Java, "a.b.C$D#m"),
+            (Language::TypeScript, "src/a.test.ts::adds two"),
+            (Language::Cpp, "Suite.Name"),
+        ];
+        for (language, id) in ids {
+            assert!(language.has_form(id), "{id}");
+            let others = ids.iter().filter(|(other, _)| *other != language && other.has_form(id));
+            let alike = [Language::Go, Language::Cpp];
+            others.for_each(|(other, _)| assert!(alike.contains(other) && alike.contains(&language), "{other:?} {id}"));
+            assert!(
+                !language.has_form("//pkg:target") && !language.has_form("package.module.Class test"),
+                "{language:?}"
+            );
+        }
+    }
 
     #[test]
     fn files_are_known_by_their_extensions() {

@@ -23,7 +23,7 @@ pub use cache::{Cache, FileState, Kept};
 pub use language::Language;
 pub use manifest::{Manifest, NAMES as MANIFESTS};
 pub use outline::{Outline, Reader};
-pub use project::{Found, Project};
+pub use project::{Found, FoundTest, Project};
 
 /// Longer files are generated, vendored or data: none is read.
 pub const FILE_BYTES_MOST: u64 = 2 << 20;

@@ -12,7 +12,7 @@ use super::language::Language;
 use super::manifest::Manifest;
 use super::outline::{Definition, Import, Outline};
 use crate::id::path_in_test_id;
-use crate::observation::{Observations, Symbol, TestKey};
+use crate::observation::{LineRange, Observations, Symbol, TestKey};
 use crate::words::test_words;
 
 /// Modules that hand a name on, one after the other.
@@ -32,6 +32,19 @@ pub(super) struct TestItem {
     pub(super) id: String,
     /// What it says.
     pub(super) at: At,
+}
+
+/// A test of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundTest<'a> {
+    /// Its id, as the runner takes it.
+    pub id: String,
+    /// The file that it is collected from.
+    pub path: &'a str,
+    /// The language of that file.
+    pub language: Language,
+    /// Where it stands in that file, without what decorates it; `None` if it is inherited from another.
+    pub lines: Option<LineRange>,
 }
 
 struct SourceFile {
@@ -135,6 +148,20 @@ impl Project {
             }
         }
         found
+    }
+
+    /// The tests of the tree.
+    pub fn tests(&self) -> Vec<FoundTest<'_>> {
+        let of = |file: usize| {
+            let (_, items) = self.tests_of(file);
+            items.into_iter().map(move |item| {
+                let SourceFile { path, outline, .. } = &self.files[file];
+                // One that is inherited stands elsewhere; of it the class that inherits is what the file holds.
+                let lines = (item.at.file == file).then(|| self.definition(item.at).lines);
+                FoundTest { id: item.id, path, language: outline.language, lines }
+            })
+        };
+        (0..self.files.len()).flat_map(of).collect()
     }
 
     fn tests_of(&self, file: usize) -> (Language, Vec<TestItem>) {

@@ -27,3 +27,5 @@ mod replay;
 mod roundtrip;
 #[cfg(unix)]
 mod shop;
+#[cfg(unix)]
+mod source;
