@@ -135,9 +135,12 @@ struct Tool {
     pytest: Option<PytestTable>,
 }
 
+/// From pytest 9 on its options stand in the table itself; before in one that is called after the INI file.
 #[derive(Deserialize)]
 struct PytestTable {
     ini_options: Option<Options>,
+    #[serde(flatten)]
+    options: Options,
 }
 
 #[derive(Default, Deserialize)]
@@ -178,7 +181,8 @@ impl Options {
 
 fn pyproject(text: &str) -> Option<Pytest> {
     let parsed: PyProject = toml::from_str(text).ok()?;
-    Some(parsed.tool?.pytest?.ini_options?.settings())
+    let PytestTable { ini_options, options } = parsed.tool?.pytest?;
+    Some(ini_options.unwrap_or(options).settings())
 }
 
 /// The settings in a section of an INI file: a value goes on in lines that are indented.

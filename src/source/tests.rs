@@ -94,6 +94,9 @@ fn pytest_settings_say_what_is_collected() {
     let settings = "[tool.pytest.ini_options]\npython_files = 'check_*.py'\npython_functions = ['check_*']\n";
     let files = [("pyproject.toml", settings), ("check_x.py", text), ("test_x.py", text)];
     assert_eq!(tests(&files), ["check_x.py::check_a"]);
+    let settings = "[tool.pytest]\nminversion = '9.0'\npython_files = ['check_*.py']\ntestpaths = ['a']\n";
+    let files = [("pyproject.toml", settings), ("a/check_x.py", text), ("b/check_x.py", text), ("a/test_x.py", text)];
+    assert_eq!(tests(&files), ["a/check_x.py::test_b"]);
     let ini = "[pytest]\npython_functions =\n    check\n    test\ntestpaths = unit  # the rest is slow\n";
     let files = [("a/pytest.ini", ini), ("a/unit/test_x.py", text), ("a/slow/test_y.py", text), ("test_z.py", text)];
     assert_eq!(tests(&files), ["a/unit/test_x.py::check_a", "a/unit/test_x.py::test_b", "test_z.py::test_b"]);
