@@ -6,6 +6,8 @@ mod ingest;
 mod model;
 mod replay;
 mod sample;
+#[cfg(feature = "source")]
+mod source;
 
 #[cfg(feature = "sqlite")]
 pub use ingest::coverage_db;
@@ -13,6 +15,8 @@ pub use ingest::{conceptual, coverage_json, ctags, durations, ingest, json_lines
 pub use model::{model, select_flipped};
 pub use replay::past_runs;
 pub use sample::{SAMPLE_DIFF, sample};
+#[cfg(feature = "source")]
+pub use source::source;
 
 use crate::diff;
 

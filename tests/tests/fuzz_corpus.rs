@@ -19,6 +19,7 @@ const TARGETS: &[Target] = &[
     ("ctags", fuzz::ctags),
     ("past_runs", fuzz::past_runs),
     ("model", fuzz::model),
+    ("source", fuzz::source),
 ];
 
 #[test]
