@@ -23,6 +23,7 @@ mod fuzz_corpus;
 #[cfg(unix)]
 mod killed;
 mod merge;
+mod pages;
 mod replay;
 mod roundtrip;
 #[cfg(unix)]
