@@ -3,6 +3,7 @@
 //! For chosen ids only: the file that the id names must exist and hold the test's name. A file whose size is as recorded
 //! and that the diff does not touch is not read.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -36,6 +37,10 @@ enum Content {
 /// The tree that the chosen tests must still be in.
 pub(super) struct Tree {
     root: PathBuf,
+    /// Where the root really is, behind all links.
+    real_root: Option<PathBuf>,
+    /// Whether folders that were asked about are in the tree, behind all links.
+    folders: RefCell<HashMap<PathBuf, bool>>,
     renamed: HashMap<String, String>,
     /// Old paths of the diff.
     touched: HashSet<String>,
@@ -66,6 +71,8 @@ impl Tree {
         let both = |file: &FileDiff<'_>| Some((text(file.old_path.as_deref()?), text(file.new_path.as_deref()?)));
         Self {
             root: root.to_owned(),
+            real_root: fs::canonicalize(root).ok(),
+            folders: RefCell::default(),
             renamed: files().filter_map(both).filter(|(old, new)| old != new).collect(),
             touched: files().filter_map(|file| file.old_path.as_deref().map(text)).collect(),
             files: HashMap::new(),
@@ -130,9 +137,29 @@ impl Tree {
 
     /// The content of a file of the tree, unless a link leads out of it.
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        let real = fs::canonicalize(self.below_root(path)?).ok()?;
-        let within = real.starts_with(fs::canonicalize(&self.root).ok()?) && real.is_file();
-        within.then(|| fs::read(real).ok()).flatten()
+        let full = self.below_root(path)?;
+        let kind = fs::symlink_metadata(&full).ok()?.file_type();
+        let is_within = match kind.is_symlink() {
+            true => self.holds(&full) && full.is_file(),
+            false => kind.is_file() && self.holds_folder(full.parent()?),
+        };
+        is_within.then(|| fs::read(full).ok()).flatten()
+    }
+
+    /// Whether what a path leads to is in the tree.
+    fn holds(&self, path: &Path) -> bool {
+        let real = fs::canonicalize(path).ok().zip(self.real_root.as_ref());
+        real.is_some_and(|(real, root)| real.starts_with(root))
+    }
+
+    /// As [`Tree::holds`]; the tests of a folder ask once.
+    fn holds_folder(&self, folder: &Path) -> bool {
+        if let Some(&known) = self.folders.borrow().get(folder) {
+            return known;
+        }
+        let found = self.holds(folder);
+        self.folders.borrow_mut().insert(folder.to_owned(), found);
+        found
     }
 
     /// `id` as the tree names it now, or `None` if the tree no longer has it.
