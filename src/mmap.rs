@@ -28,6 +28,22 @@ pub enum OpenError {
 /// # Errors
 /// If the file cannot be read or is not a model of this version.
 pub fn open(path: &Path) -> Result<Index<Mmap>, OpenError> {
+    let map = map(path)?;
+    #[cfg(unix)]
+    let _ = map.advise(memmap2::Advice::Random); // Only advice: without it a cold query reads ahead what it never uses.
+    Ok(Index::open(map)?)
+}
+
+/// As [`open`], without advice to the system: for measuring what that brings.
+///
+/// # Errors
+/// As [`open`].
+#[doc(hidden)]
+pub fn open_unadvised(path: &Path) -> Result<Index<Mmap>, OpenError> {
+    Ok(Index::open(map(path)?)?)
+}
+
+fn map(path: &Path) -> Result<Mmap, OpenError> {
     // Asked before it is opened: opening a pipe waits for whoever writes to it.
     if !std::fs::metadata(path)?.is_file() {
         return Err(OpenError::NotAFile);
@@ -39,7 +55,5 @@ pub fn open(path: &Path) -> Result<Index<Mmap>, OpenError> {
     // end in an error or the end of the process, never in a selection from a mixture.
     #[expect(unsafe_code, reason = "mapping a file is unsafe by nature; this is the one place that does it")]
     let map = unsafe { Mmap::map(&file) }?;
-    #[cfg(unix)]
-    let _ = map.advise(memmap2::Advice::Random); // Only advice: without it a cold query reads ahead what it never uses.
-    Ok(Index::open(map)?)
+    Ok(map)
 }
