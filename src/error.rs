@@ -10,7 +10,7 @@ use crate::ingest::IngestError;
 use crate::mmap::OpenError;
 use crate::model::ModelError;
 use crate::optimize::ExactError;
-use crate::output::IdError;
+use crate::output::{IdError, RunnerError};
 
 /// The exit codes of `covopt`; they are stable.
 pub mod exit {
@@ -114,6 +114,9 @@ pub enum Error {
     /// A test id cannot be printed in the format asked for.
     #[error(transparent)]
     Id(#[from] IdError),
+    /// Tests that a runner cannot be told to run.
+    #[error(transparent)]
+    Format(#[from] RunnerError),
     /// An output cannot be created or replaced.
     #[error("write `{path}`: {error}; name another place, or make this one writable", path = .path.display())]
     Write {
@@ -159,6 +162,7 @@ impl Error {
             | Error::Diff { .. }
             | Error::Ids { .. }
             | Error::Id(_)
+            | Error::Format(_)
             | Error::Candidates(_) => exit::MALFORMED,
             Error::Write { .. } | Error::Occupied { .. } => exit::CANNOT_WRITE,
             Error::Output(_) => exit::IO,

@@ -112,6 +112,13 @@ impl RanBefore {
         self.before.new = new;
         self
     }
+
+    /// Leaves out the tests that the model does not know and that `is_wanted` does not want.
+    pub(super) fn only(mut self, mut is_wanted: impl FnMut(&str) -> bool) -> Self {
+        self.before.new.retain(|id| is_wanted(id));
+        self.before.failed_unknown.retain(|id| is_wanted(id));
+        self
+    }
 }
 
 /// The test that an id names, under the name that its file had when it was recorded, too.

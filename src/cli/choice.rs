@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::before::{BeforeArgs, RanBefore};
+use super::for_runner::ForRunner;
 use super::model_source::{FirstBuild, Model, Place, open_or_build};
 use super::new_tests;
 use super::tree::Tree;
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::margin::Margin;
 use crate::model::{Index, ModelError, Root};
 use crate::optimize::{self, Options};
+use crate::output::Runner;
 use crate::relevance::{Query, Relevance};
 
 /// Flags of the choice.
@@ -162,6 +164,8 @@ pub(super) struct Chosen {
     /// The tree, where there is one to ask.
     pub(super) tree: Option<Tree>,
     pub(super) choice: Choice,
+    /// The runner that it is for.
+    pub(super) for_runner: ForRunner,
     /// How many of the chosen tests have a cost that no input states.
     pub(super) costs_guessed: usize,
 }
@@ -188,12 +192,14 @@ impl ChoiceArgs {
     }
 
     /// Chooses tests for a change that the tree, if there is one to ask, still has, and what failed before unless
-    /// `asks_before` is off. Where there is no model, a first one is built.
+    /// `asks_before` is off. Where there is no model, a first one is built. Where the answer is for one runner, only its tests
+    /// are chosen.
     pub(super) fn choose(
         &self,
         place: &Place,
         diff: &Diff<'_>,
         asks_before: bool,
+        runner: Option<Runner>,
         quiet: bool,
     ) -> Result<Chosen, Error> {
         let first = FirstBuild { allowed: !self.no_build, limit: Duration::from_secs_f64(self.build_limit) };
@@ -214,22 +220,27 @@ impl ChoiceArgs {
             Some(tree) => ran.with_new(new_tests::find(tree.root(), &model, diff).map_err(failed)?),
             None => ran,
         };
+        let mut for_runner = ForRunner::new(runner);
+        let ran = ran.only(|id| for_runner.takes(id));
         terms.before = ran.before.clone();
         let relevance = Relevance::score(&model.index, &Query::of(diff, &change)).map_err(failed)?;
-        let chosen = match &mut tree {
-            Some(tree) => {
-                let mut current_id = |id: &str| tree.current_id(&model.index, id);
-                choose::choose(&model.index, &change, &relevance, &terms, &mut current_id)
-            }
-            None => choose::choose(&model.index, &change, &relevance, &terms, &mut |id| Ok(Some(id.to_owned()))),
+        let unknown_left_out = for_runner.left_out();
+        let mut current_id = |id: &str| match &mut tree {
+            _ if !for_runner.takes(id) => Ok(None),
+            Some(tree) => tree.current_id(&model.index, id),
+            None => Ok(Some(id.to_owned())),
         };
-        let choice = chosen.map_err(|error| match error {
+        let chosen = choose::choose(&model.index, &change, &relevance, &terms, &mut current_id);
+        let mut choice = chosen.map_err(|error| match error {
             ChoiceError::Candidates(CandidateError::Model(error)) => model.error(error),
             ChoiceError::Candidates(error) => Error::Candidates(error),
             ChoiceError::Exact(error) => Error::Exact(error),
         })?;
+        // Those are in the tree, all the same.
+        choice.dropped = choice.dropped.saturating_sub(for_runner.left_out() - unknown_left_out);
+        for_runner.check(&model, choice.named.is_empty() && choice.unknown.is_empty())?;
         let costs_guessed = costs_guessed(&model.index, &choice).map_err(|error| model.error(error))?;
-        Ok(Chosen { model, change, relevance, clock, terms, ran, tree, choice, costs_guessed })
+        Ok(Chosen { model, change, relevance, clock, terms, ran, tree, choice, for_runner, costs_guessed })
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn run(args: &ExplainArgs) -> Outcome {
         let none = ExplainReport::new(&Explanation::default(), selected, 0, &[], |_| Ok::<_, Error>(String::new()))?;
         return answer(args, &none);
     }
-    let mut chosen = args.choice.choose(&place, &diff, true, args.quiet)?;
+    let mut chosen = args.choice.choose(&place, &diff, true, None, args.quiet)?;
     let tests = args.tests.iter().map(|text| asked(text, &chosen.model)).collect::<Result<Vec<_>, _>>()?;
     let selected = Report { args: &args.choice, diff: &diff, chosen: &chosen, ids_from: None, has_curve: false };
     let selected = selected.make();

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::diff_input::{DiffInput, empty_hint};
+use super::for_runner::ForRunner;
 use super::last_failed::{self, LastFailedArgs};
 use super::model_source::Model;
 use super::new_tests;
@@ -75,6 +76,7 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
     let mut inputs = vec![args.diff.diff.as_path()];
     inputs.extend(args.last_failed.last_failed.as_deref());
     let place = sink::prepare_with_place(&args.output.sink, &args.model, &inputs)?;
+    args.output.check()?;
     let threshold = units::threshold(args.threshold)?;
     let input = DiffInput::read(&args.diff.diff, "covopt impacted")?;
     let diff = input.parse()?;
@@ -97,6 +99,10 @@ pub(super) fn run(args: &ImpactedArgs) -> Outcome {
         return answer(args, report, full_run, start);
     }
     add_failed_before(args, &place.root, &model, tree.as_mut(), &mut report)?;
+    let mut for_runner = ForRunner::new(args.output.runner());
+    report.tests.retain(|id| for_runner.takes(id));
+    for_runner.check(&model, report.tests.is_empty())?;
+    for_runner.line().filter(|_| !args.verbosity.quiet).iter().for_each(|line| note(line));
     if !args.verbosity.quiet && diff.files.is_empty() {
         note(&empty_hint(&diff));
     }

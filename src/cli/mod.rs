@@ -9,6 +9,7 @@ mod choice;
 mod diff_input;
 mod explain;
 mod find;
+mod for_runner;
 mod id_file;
 mod impacted;
 mod inputs;
@@ -42,6 +43,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use self::find::FromCwd;
 use self::model_source::Place;
 use crate::error::{Error, exit};
+use crate::output::Runner;
 
 /// What a finished command means for its caller: 0, or 2 for "run the whole suite".
 type Outcome = Result<u8, Error>;
@@ -151,8 +153,8 @@ struct OutputArgs {
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t = IdFormat::Lines)]
     format: IdFormat,
-    /// Short for `--format null`: for `xargs -0`
-    #[arg(short = '0', conflicts_with = "format")]
+    /// End each id or argument with NUL instead of a line break: for `xargs -0`
+    #[arg(short = '0')]
     null: bool,
     #[command(flatten)]
     sink: SinkArgs,
@@ -179,7 +181,34 @@ enum EmptyDiff {
 
 impl OutputArgs {
     fn format(&self) -> IdFormat {
-        if self.null { IdFormat::Null } else { self.format }
+        if self.null && self.format == IdFormat::Lines { IdFormat::Null } else { self.format }
+    }
+
+    /// Refuses flags that contradict each other.
+    fn check(&self) -> Result<(), Error> {
+        match self.null && self.format == IdFormat::Json {
+            true => {
+                Err(Error::Usage("-0 ends ids with NUL, and --format json prints one object; leave one out".to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// The runner that the answer is for, where it takes something else than ids.
+    fn runner(&self) -> Option<Runner> {
+        match self.format {
+            IdFormat::Json | IdFormat::Lines | IdFormat::Null => None,
+            IdFormat::Cargo => Some(Runner::Cargo),
+            IdFormat::Go => Some(Runner::Go),
+            IdFormat::Gradle => Some(Runner::Gradle),
+            IdFormat::Gtest => Some(Runner::Gtest),
+            IdFormat::Jest => Some(Runner::Jest),
+            IdFormat::Maven => Some(Runner::Maven),
+            IdFormat::Mocha => Some(Runner::Mocha),
+            IdFormat::Nextest => Some(Runner::Nextest),
+            IdFormat::Pytest => Some(Runner::Pytest),
+            IdFormat::Vitest => Some(Runner::Vitest),
+        }
     }
 
     /// From where ids are told, unless it is the root.
@@ -206,6 +235,26 @@ enum IdFormat {
     Json,
     /// Each id followed by NUL
     Null,
+    /// For `xargs -d '\n' -r cargo test -- --exact`
+    Cargo,
+    /// For `xargs -d '\n' -r go test`
+    Go,
+    /// For `xargs -d '\n' -r gradle test`
+    Gradle,
+    /// For `xargs -d '\n' -r ./program_of_tests`
+    Gtest,
+    /// For `xargs -d '\n' -r npx jest`
+    Jest,
+    /// For `xargs -d '\n' -r mvn test`
+    Maven,
+    /// For `xargs -d '\n' -r npx mocha`
+    Mocha,
+    /// For `xargs -d '\n' -r cargo nextest run`
+    Nextest,
+    /// For `xargs -d '\n' -r pytest`; ids of other runners are left out
+    Pytest,
+    /// For `xargs -d '\n' -r npx vitest run`
+    Vitest,
 }
 
 /// How a report for people or machines is printed.

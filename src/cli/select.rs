@@ -67,6 +67,7 @@ fn select(args: &SelectArgs) -> Outcome {
         let others = inputs.iter().copied().chain([place.model.as_path()]).chain(args.output.sink.file());
         sink::check_log(log, &others.collect::<Vec<_>>())?;
     }
+    args.output.check()?;
     args.choice.before.check(diff)?;
     let input = DiffInput::read(diff, "covopt select -t 10")?;
     let diff = input.parse()?;
@@ -76,7 +77,7 @@ fn select(args: &SelectArgs) -> Outcome {
     }
     // Where an empty diff is a failure, nothing is run instead of everything.
     let asks_before = !(diff.files.is_empty() && args.empty_diff == EmptyDiff::Fail);
-    let chosen = args.choice.choose(&place, &diff, asks_before, args.verbosity.quiet)?;
+    let chosen = args.choice.choose(&place, &diff, asks_before, args.output.runner(), args.verbosity.quiet)?;
     let (report, mut line) = Report {
         args: &args.choice,
         diff: &diff,
@@ -145,7 +146,7 @@ impl Report<'_> {
 
     /// The figures, and the line that says what they come to.
     pub(super) fn make(&self) -> (SelectReport, String) {
-        let Chosen { model, change, clock, choice, terms, tree, ran, costs_guessed, .. } = self.chosen;
+        let Chosen { model, change, clock, choice, terms, tree, ran, costs_guessed, for_runner, .. } = self.chosen;
         let selection = &choice.selection;
         let root = model.index.root();
         let mut tests = self.tests();
@@ -158,6 +159,8 @@ impl Report<'_> {
             Status::UnknownChange if tests.iter().any(|test| test.why == Why::New) => Status::Selected,
             // They ran already, and the model knows nothing else of the change.
             Status::UnknownChange if ran.new_excluded > 0 => Status::NothingRelevant,
+            // What it reaches, other runners run.
+            Status::UnknownChange | Status::NothingFits if for_runner.left_out() > 0 => Status::NothingRelevant,
             // What was excluded costs nothing: it would be the smallest useful budget.
             Status::NothingFits if choice.excluded > 0 => Status::NothingRelevant,
             status => status,
@@ -312,6 +315,7 @@ impl Report<'_> {
                 counted(self.excluded(), "test"),
                 report.budget_s.map_or(String::new(), |budget_s| format!(" {}", output::seconds(budget_s)))
             ),
+            Status::NothingRelevant if self.chosen.for_runner.left_out() > 0 => "nothing to select".to_owned(),
             Status::NothingRelevant if !self.chosen.change.is_empty() => {
                 "nothing to select: the diff only deletes tests".to_owned()
             }
@@ -371,6 +375,7 @@ impl Report<'_> {
             };
             parts.push(format!("{} excluded{unknown}", counted(excluded.tests, "test")));
         }
+        parts.extend(self.chosen.for_runner.line());
         if report.dropped > 0 {
             parts.push(format!("{} dropped that the tree no longer has", counted(report.dropped, "test")));
         }

@@ -132,11 +132,16 @@ pub(super) fn write(output: Option<&Path>, answer: &[u8]) -> Result<u8, Error> {
 /// Prints ids, or `report` where JSON is asked for.
 pub(super) fn write_ids(args: &OutputArgs, ids: &[&str], report: &impl serde::Serialize) -> Result<u8, Error> {
     let output = args.sink.file();
+    if let Some(runner) = args.runner() {
+        let end = if args.null { "\0" } else { "\n" };
+        let ended = |argument| [argument, end.to_owned()];
+        return write(output, runner.arguments(ids)?.into_iter().flat_map(ended).collect::<String>().as_bytes());
+    }
     let mut bytes = Vec::new();
     match args.format() {
         IdFormat::Json => return write_json(output, report),
-        IdFormat::Lines => output::write_lines(&mut bytes, ids),
         IdFormat::Null => output::write_null(&mut bytes, ids),
+        _ => output::write_lines(&mut bytes, ids),
     }
     .map_err(Error::Output)??;
     write(output, &bytes)

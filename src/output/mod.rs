@@ -1,4 +1,4 @@
-//! From a selection to bytes: lines, NUL-separated ids, or JSON. The only room that writes test ids.
+//! From a selection to bytes: lines, NUL-separated ids, JSON, or what a runner takes. The only room that writes test ids.
 
 mod clock;
 mod curve;
@@ -7,6 +7,7 @@ mod ids;
 mod log;
 mod replay;
 mod report;
+mod runner;
 mod table;
 
 pub use clock::{ClockReport, Within};
@@ -16,4 +17,5 @@ pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null
 pub use log::LogLine;
 pub use replay::{AtBudget, Miss, PastResult, ReplayReport, RunAtBudget, RunResult};
 pub use report::{ChosenTest, Excluded, ModelSource, SelectReport, UnmappedPart, Why, counted, group_digits, seconds};
+pub use runner::{Runner, RunnerError};
 pub(crate) use table::table;

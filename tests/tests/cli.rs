@@ -1069,3 +1069,32 @@ fn a_new_test_is_told() {
         folder.json(&["select", "-t", "9", "--no-tree"], &format!("{}{file}", removal("src/pkg/a.py", 6)));
     assert_eq!(report["new_tests"], serde_json::json!(["tests/test_c.py::test_c"]));
 }
+
+#[test]
+fn a_runner_is_given_its_own_tests() {
+    let rust = r#"{"test": "pkg::cli parse::empty", "cost": 0.5, "lines": {"src/pkg/a.py": [[1, 10]]}}"#;
+    let folder = Folder::with_model(&format!("{RECORDED}{rust}\n"));
+    let diff = removal("src/pkg/a.py", 7);
+    for command in [&["select", "-t", "10", "--no-tree"][..], &["impacted", "--no-tree", "--threshold", "1"]] {
+        let ran = folder.run(&[command, &["--format", "nextest"]].concat(), &diff);
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (0, "-Ebinary_id(=pkg::cli) & test(=parse::empty)\n"),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("left out that nextest does not run"), "{}", ran.stderr);
+        let ran = folder.run(&[command, &["--format", "cargo", "-0"]].concat(), &diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "parse::empty\0"), "{}", ran.stderr);
+        let ran = folder.run(&[command, &["--format", "pytest"]].concat(), &diff);
+        assert!(ran.code == 0 && ran.stdout.lines().all(|id| id.starts_with("tests/")), "{}", ran.stdout);
+        assert!(!ran.stdout.is_empty());
+        // No test of the model is one of Go's: nothing would be run, and pass.
+        let ran = folder.run(&[command, &["--format", "go"]].concat(), &diff);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("none of go test's, expected `import/path.TestName`"), "{}", ran.stderr);
+        // What the change reaches is not nextest's, and the model has tests that are.
+        let ran = folder.run(&[command, &["--format", "nextest"]].concat(), removal("src/other/c.py", 1));
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    }
+}
