@@ -1,7 +1,7 @@
 //! The tests that a diff adds and the model does not know, as the tree has them: the files of the diff are read again, and
 //! nothing else but the settings of their runners.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::build::read_below;
@@ -31,6 +31,11 @@ pub(super) fn find(root: &Path, model: &Model, diff: &Diff<'_>) -> Result<Vec<St
     }
     if outlines.is_empty() {
         return Ok(Vec::new());
+    }
+    let around: BTreeSet<String> = outlines.iter().flat_map(|(path, it)| it.language.companions(path)).collect();
+    for path in around {
+        let content = read_below(root, &path).filter(|bytes| bytes.len() as u64 <= FILE_BYTES_MOST);
+        outlines.extend(content.and_then(|bytes| Some((path.clone(), reader.read(&path, &bytes)?))));
     }
     let manifests = manifests(root, outlines.iter().map(|(path, _)| path.as_str()));
     let project = Project::new(outlines, manifests);

@@ -71,6 +71,11 @@ impl Language {
         self.rules().is_test_file(path) || written.any(|text| mentions(text.as_ref()))
     }
 
+    /// Other files that tell how the tests of a file are called, where they are there.
+    pub fn companions(self, path: &str) -> Vec<String> {
+        self.rules().companions(path)
+    }
+
     /// Whether an id has the form that the language's runner gives to ids.
     pub fn has_form(self, id: &str) -> bool {
         let in_path = path_in_test_id(id).and_then(Language::of_path);

@@ -1,5 +1,7 @@
 //! What the files beside the source say of it: how packages are called, and what their runners collect.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 /// A file that says something of the source around it.
@@ -13,15 +15,35 @@ pub enum Manifest {
     Pytest(Pytest),
 }
 
-/// A package of Cargo.
+/// A package of Cargo, or a workspace without one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cargo {
-    /// Its name.
+    /// Its name; empty where it is a workspace alone.
     pub package: String,
-    /// Tests that it names, with their paths relative to it.
-    pub tests: Vec<(String, String)>,
-    /// Programs that it names, with their paths.
-    pub programs: Vec<(String, String)>,
+    /// The targets that it names.
+    pub targets: Vec<Target>,
+    /// Whether files in `tests/` are targets without being named.
+    pub finds_tests: bool,
+    /// The folders that belong to its workspace, if it is the root of one, as patterns.
+    pub members: Option<Vec<String>>,
+}
+
+/// A target that a package names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name, with what nextest puts before it; empty for the library.
+    pub name: String,
+    /// Its file, relative to the package.
+    pub path: String,
+    /// Whether its tests run when nothing else is asked for, one by one.
+    pub is_run: bool,
+}
+
+impl Target {
+    /// What nextest calls it.
+    pub(super) fn binary(&self, package: &str) -> String {
+        if self.name.is_empty() { package.to_owned() } else { format!("{package}::{}", self.name) }
+    }
 }
 
 /// What pytest collects: folders, patterns of file names, prefixes or patterns of classes and functions.
@@ -100,23 +122,88 @@ impl Manifest {
 
 #[derive(Deserialize)]
 struct CargoToml {
-    package: Option<Named>,
+    package: Option<Package>,
+    lib: Option<Stated>,
     #[serde(default)]
-    test: Vec<Named>,
+    test: Vec<Stated>,
     #[serde(default)]
-    bin: Vec<Named>,
+    bin: Vec<Stated>,
+    workspace: Option<Workspace>,
+    #[serde(default)]
+    dependencies: HashMap<String, Dependency>,
+    #[serde(default, rename = "dev-dependencies")]
+    dev_dependencies: HashMap<String, Dependency>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Package {
+    name: String,
+    #[serde(default = "yes")]
+    autotests: bool,
+}
+
+#[derive(Deserialize)]
+struct Stated {
+    #[serde(default)]
     name: String,
     path: Option<String>,
+    #[serde(default = "yes")]
+    test: bool,
+    #[serde(default = "yes")]
+    harness: bool,
+    #[serde(default, rename = "required-features")]
+    required_features: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Workspace {
+    #[serde(default)]
+    members: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Dependency {
+    At { path: String },
+    Other(serde::de::IgnoredAny),
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Stated {
+    fn target(self, name: String, usual: &str) -> Target {
+        let is_run = self.test && self.harness && self.required_features.is_empty();
+        Target { name, path: self.path.unwrap_or_else(|| usual.to_owned()), is_run }
+    }
 }
 
 fn cargo(text: &str) -> Option<Cargo> {
-    let CargoToml { package, test, bin } = toml::from_str(text).ok()?;
-    let of = |all: Vec<Named>| all.into_iter().filter_map(|it| Some((it.name, it.path?))).collect();
-    Some(Cargo { package: package?.name, tests: of(test), programs: of(bin) })
+    let CargoToml { package, lib, test, bin, workspace, dependencies, dev_dependencies } = toml::from_str(text).ok()?;
+    if package.is_none() && workspace.is_none() {
+        return None;
+    }
+    // A package that another needs by its path is in its workspace without being named.
+    let needed = dependencies.into_values().chain(dev_dependencies.into_values()).filter_map(|it| match it {
+        Dependency::At { path } => Some(path),
+        Dependency::Other(_) => None,
+    });
+    let plain = |path: String| path.trim_start_matches("./").trim_end_matches('/').to_owned();
+    let members = workspace.map(|it| it.members.into_iter().chain(needed).map(plain).collect());
+    let Package { name, autotests } = package.unwrap_or(Package { name: String::new(), autotests: true });
+    let mut targets = Vec::new();
+    targets.extend(lib.map(|it| it.target(String::new(), "src/lib.rs")));
+    for it in bin {
+        let usual = if it.name == name { "src/main.rs".to_owned() } else { format!("src/bin/{}.rs", it.name) };
+        let target = format!("bin/{}", it.name);
+        targets.push(it.target(target, &usual));
+    }
+    for it in test {
+        let (target, usual) = (it.name.clone(), format!("tests/{}.rs", it.name));
+        targets.push(it.target(target, &usual));
+    }
+    Some(Cargo { package: name, targets, finds_tests: autotests, members })
 }
 
 fn go(text: &str) -> Option<String> {

@@ -178,6 +178,11 @@ pub(super) trait Rules: Sync {
         true
     }
 
+    /// Other files that tell how the tests of a file are called, if they are there.
+    fn companions(&self, _path: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The tests of a file: ids as the runner takes them.
     fn tests(&self, project: &Project, file: usize) -> Vec<super::project::TestItem>;
 

@@ -3,6 +3,8 @@
 //! A test that pytest does not know makes it run nothing, so what may not be there is left out: tests within `if`, `try` or
 //! a loop, and those of modules that skip themselves.
 
+use std::collections::HashMap;
+
 use tree_sitter::Node;
 
 use super::manifest::{Manifest, Pytest};
@@ -19,14 +21,20 @@ impl Rules for Python {
     fn role<'t>(&self, node: Node<'t>, place: &Place<'_>) -> Role<'t> {
         match node.kind() {
             "decorated_definition" => match node.child_by_field_name("definition") {
-                Some(inner) => definition(inner, place, decorators(node, place)),
+                Some(inner) => definition(inner, place, decorators(node, place, inner.kind() == "class_definition")),
                 None => Role::Leaf,
             },
             "function_definition" | "class_definition" => definition(node, place, Marks::default()),
             "import_statement" => Role::Imports(modules(node, place)),
             "import_from_statement" => Role::Imports(names(node, place)),
             "block" => Role::Open,
-            "expression_statement" if place.of(node).starts_with("__test__") => Role::LeftOut,
+            "expression_statement" if place.of(node).starts_with("__test__") => {
+                match place.of(node).ends_with("True") {
+                    true => Role::Leaf,
+                    false => Role::LeftOut,
+                }
+            }
+            "expression_statement" | "delete_statement" if place.is_in_test => no_test(node, place),
             "if_statement"
             | "else_clause"
             | "elif_clause"
@@ -70,14 +78,16 @@ impl Rules for Python {
             return Vec::new();
         }
         let collector = Collector { project, functions: &settings.functions, classes: &settings.classes };
+        let outer = || (0u32..).zip(&outline.definitions).filter(|(_, it)| it.parent.is_none());
+        let last: HashMap<&str, u32> = outer().map(|(at, it)| (it.name.as_str(), at)).collect();
         let mut found = Vec::new();
-        for (at, definition) in (0..).zip(&outline.definitions) {
-            if definition.parent.is_some() || definition.marks.is_left_out {
+        for (at, definition) in outer() {
+            if definition.marks.is_left_out || last.get(definition.name.as_str()) != Some(&at) {
                 continue;
             }
             match definition.kind {
                 SymbolKind::Class => collector.class(At { file, definition: at }, path, &mut found),
-                _ if prefixed(&settings.functions, &definition.name) => {
+                SymbolKind::Function if prefixed(&settings.functions, &definition.name) => {
                     found.push(TestItem { id: format!("{path}::{}", definition.name), at: At { file, definition: at } })
                 }
                 _ => {}
@@ -118,6 +128,16 @@ impl Rules for Python {
     }
 }
 
+/// `test_a = None`, `del test_a`: the name is no longer that of a test.
+fn no_test<'t>(node: Node<'t>, place: &Place<'_>) -> Role<'t> {
+    let Some(inner) = node.named_child(0) else { return Role::Leaf };
+    let name = inner.child_by_field_name("left").unwrap_or(inner);
+    match name.kind() == "identifier" && place.of(name).starts_with("test") {
+        true => Role::Definition(Defined { inside: None, ..Defined::new(place.of(name), SymbolKind::Other, node) }),
+        false => Role::Leaf,
+    }
+}
+
 fn definition<'t>(node: Node<'t>, place: &Place<'_>, marks: Marks) -> Role<'t> {
     let is_class = node.kind() == "class_definition";
     let kind = if is_class { SymbolKind::Class } else { SymbolKind::Function };
@@ -132,12 +152,17 @@ fn definition<'t>(node: Node<'t>, place: &Place<'_>, marks: Marks) -> Role<'t> {
     Role::Definition(defined)
 }
 
-fn decorators(node: Node<'_>, place: &Place<'_>) -> Marks {
+fn decorators(node: Node<'_>, place: &Place<'_>, is_class: bool) -> Marks {
     let mut marks = Marks::default();
     for decorator in node.named_children(&mut node.walk()).filter(|child| child.kind() == "decorator") {
         let text = place.of(decorator);
         let called = text.trim_start_matches('@').split('(').next().unwrap_or(text).trim();
         if called == "fixture" || called.ends_with(".fixture") || called.ends_with("_fixture") {
+            marks.is_left_out = true;
+        }
+        // They give a class an `__init__`, and pytest takes none that has one.
+        let last = called.rsplit('.').next().unwrap_or(called);
+        if is_class && matches!(last, "dataclass" | "define" | "frozen" | "attrs" | "s") {
             marks.is_left_out = true;
         }
     }
@@ -201,6 +226,10 @@ impl Collector<'_> {
         let name = definition.last_name(&outline.definitions);
         let line = self.line_of(at);
         let is_unittest = line.iter().any(|&class| self.is_unittest(class));
+        // `__test__ = False` holds for what is derived, too.
+        if line.iter().any(|&class| self.project.definition(class).marks.is_left_out) {
+            return;
+        }
         let members = |class: At| self.project.members(class);
         let is_named = |member: &At, name: &str| self.project.last_name(*member) == name;
         let is_collected = is_unittest

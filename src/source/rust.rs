@@ -1,11 +1,12 @@
 //! Rust: crates and modules, and what `cargo test` and nextest run.
 //!
 //! A test is called as nextest calls it: the id of its binary, and its path within. Modules are found by where their files
-//! stand; `#[path]` is not followed, and what macros define is not seen.
+//! stand, if those above declare them; `#[path]` is not followed. Of what macros define, the tests of `proptest!` are seen.
 
 use tree_sitter::Node;
 
-use super::outline::{Defined, Place, Role, Rules};
+use super::manifest::is_match;
+use super::outline::{Defined, Definition, Place, Role, Rules};
 use super::project::{At, Project, TestItem};
 use crate::observation::SymbolKind;
 
@@ -17,17 +18,16 @@ impl Rules for Rust {
         match node.kind() {
             "mod_item" => {
                 let mut defined = named(SymbolKind::Other);
-                if defined.inside.is_none() {
-                    return Role::Leaf; // Its file speaks for it.
-                }
                 defined.holds_tests = is_for_tests(place.marks) || defined.name == "tests";
-                defined.marks.is_left_out = is_conditional(place.marks);
+                // A file that is named elsewhere is not where its module's name would look for it.
+                let is_elsewhere = attributes(place.marks).any(|name| name == "path");
+                defined.marks.is_left_out = is_conditional(place.marks) || is_elsewhere;
                 Role::Definition(defined)
             }
             "function_item" => {
                 let mut defined = named(SymbolKind::Function);
                 defined.inside = None;
-                defined.marks.is_test = attributes(place.marks).any(|name| name.rsplit("::").next() == Some("test"));
+                defined.marks.is_test = is_test(place.marks);
                 defined.marks.is_left_out = is_conditional(place.marks);
                 defined.holds_tests = defined.marks.is_test;
                 Role::Definition(defined)
@@ -39,7 +39,10 @@ impl Rules for Rust {
             }
             "trait_item" | "struct_item" | "enum_item" | "union_item" => Role::Definition(named(SymbolKind::Class)),
             "macro_definition" => Role::Definition(Defined { inside: None, ..named(SymbolKind::Other) }),
-            "declaration_list" => Role::Open,
+            "declaration_list" | "expression_statement" => Role::Open,
+            "macro_invocation" if place.field(node, "macro").ends_with("proptest") => Role::Open,
+            "token_tree" if node.parent().is_some_and(|it| it.kind() == "macro_invocation") => Role::Open,
+            "token_tree" => property(node, place).map_or(Role::Leaf, Role::Definition),
             _ => Role::Leaf,
         }
     }
@@ -52,6 +55,12 @@ impl Rules for Rust {
         let mut parts = path.rsplit('/');
         let stem = parts.next().unwrap_or(path).trim_end_matches(".rs");
         stem == "tests" || stem.ends_with("_test") || stem.ends_with("_tests") || parts.any(|folder| folder == "tests")
+    }
+
+    fn companions(&self, path: &str) -> Vec<String> {
+        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+        let around = |folder: &str| ["lib", "main", "mod"].map(|name| format!("{folder}/{name}.rs")).into_iter();
+        folders.flat_map(|folder| around(folder).chain([format!("{folder}.rs")])).collect()
     }
 
     fn tests(&self, project: &Project, file: usize) -> Vec<TestItem> {
@@ -72,35 +81,95 @@ impl Rules for Rust {
     }
 }
 
+/// The test of `proptest!` that a token tree is the body of: `#[test] fn name(value in strategy) { ... }`.
+fn property<'t>(body: Node<'t>, place: &Place<'_>) -> Option<Defined<'t>> {
+    let parameters = body.prev_sibling().filter(|it| it.kind() == "token_tree")?;
+    let name = parameters.prev_sibling().filter(|it| it.kind() == "identifier")?;
+    let function = name.prev_sibling().filter(|it| it.kind() == "fn")?;
+    let before = std::iter::successors(function.prev_sibling(), |it| it.prev_sibling());
+    let is_attribute =
+        |it: &Node<'_>| it.kind() == "#" || it.kind().ends_with("comment") || place.of(*it).starts_with('[');
+    let first = before.take_while(is_attribute).last()?;
+    let marks = place.text.get(first.start_byte()..function.start_byte())?;
+    let mut defined = Defined { inside: None, ..Defined::new(place.of(name), SymbolKind::Function, body) };
+    defined.marks.is_test = is_test(marks);
+    defined.marks.is_left_out = is_conditional(marks);
+    defined.holds_tests = defined.marks.is_test;
+    Some(defined)
+}
+
 /// The binary that a file is part of, by nextest's name for it, and its module within.
 fn place_of(project: &Project, path: &str) -> Option<(String, String)> {
-    let (root, cargo) = project.manifest(path, |manifest| manifest.cargo())?;
-    let below = |path: &str| if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") };
-    let inner = path.strip_prefix(root)?.trim_start_matches('/');
-    let has = |path: &str| project.at_path(&below(path)).is_some();
-    let package = &cargo.package;
-    if let Some((name, _)) = cargo.tests.iter().find(|(_, at)| at == inner) {
-        return Some((format!("{package}::{name}"), String::new()));
+    let (folder, cargo) = project.manifest(path, |manifest| manifest.cargo())?;
+    if cargo.package.is_empty() || !is_member(project, folder) {
+        return None;
     }
-    if let Some((name, _)) = cargo.programs.iter().find(|(_, at)| at == inner) {
-        return Some((format!("{package}::bin/{name}"), String::new()));
+    let root = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let inner = path.strip_prefix(&root)?;
+    let package = &cargo.package;
+    if let Some(target) = cargo.targets.iter().find(|target| target.path == inner) {
+        return target.is_run.then(|| (target.binary(package), String::new()));
     }
     if let Some(rest) = inner.strip_prefix("src/bin/") {
         let (name, module) = target_of(rest)?;
-        return Some((format!("{package}::bin/{name}"), module));
+        let top = if rest.contains('/') { format!("{root}src/bin/{name}/main.rs") } else { path.to_owned() };
+        return is_declared(project, &top, &module).then(|| (format!("{package}::bin/{name}"), module));
     }
     if let Some(rest) = inner.strip_prefix("tests/") {
         let (name, module) = target_of(rest)?;
         // A folder is a target where it has a `main.rs`, and else what tests share.
-        let is_target = !rest.contains('/') || has(&format!("tests/{name}/main.rs"));
-        return is_target.then(|| (format!("{package}::{name}"), module));
+        let main = format!("{root}tests/{name}/main.rs");
+        let is_target = !rest.contains('/') || project.at_path(&main).is_some() && is_declared(project, &main, &module);
+        return (is_target && cargo.finds_tests).then(|| (format!("{package}::{name}"), module));
     }
     let module = module_of(inner.strip_prefix("src/")?)?;
-    match inner {
-        "src/main.rs" => Some((format!("{package}::bin/{package}"), String::new())),
-        _ if has("src/lib.rs") => Some((package.clone(), module)),
-        _ => Some((format!("{package}::bin/{package}"), module)),
+    let tops = [("src/lib.rs", package.clone()), ("src/main.rs", format!("{package}::bin/{package}"))];
+    let (top, binary) = tops.into_iter().find(|(top, _)| match module.is_empty() {
+        true => *top == inner,
+        false => {
+            project.at_path(&format!("{root}{top}")).is_some() && is_declared(project, &format!("{root}{top}"), &module)
+        }
+    })?;
+    let named = cargo.targets.iter().find(|target| target.path == top);
+    match named {
+        Some(target) => target.is_run.then(|| (target.binary(package), module)),
+        None => Some((binary, module)),
     }
+}
+
+/// Whether `cargo` at the root of the tree runs the tests of the package in a folder. Where there is no package at the root,
+/// each is run in its own folder.
+fn is_member(project: &Project, folder: &str) -> bool {
+    let Some((_, root)) = project.manifest("", |manifest| manifest.cargo()) else { return true };
+    folder.is_empty()
+        || root.members.as_ref().is_some_and(|members| members.iter().any(|member| is_match(member, folder)))
+}
+
+/// Whether a module is declared in the files above it, from the one at the top of its crate. One that is not in the tree
+/// declares what it needs.
+fn is_declared(project: &Project, top: &str, module: &str) -> bool {
+    let mut file = project.at_path(top);
+    let mut folder = top.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let mut names: Vec<&str> = Vec::new();
+    for name in module.split("::").filter(|name| !name.is_empty()) {
+        let Some(above) = file else { return true };
+        names.push(name);
+        let path = names.join(".");
+        let definitions = &project.file(above).1.definitions;
+        let is_there = |it: &Definition| it.name == path && it.kind == SymbolKind::Other && !it.marks.is_left_out;
+        if !definitions.iter().any(is_there) {
+            return false;
+        }
+        folder = format!("{folder}/{name}");
+        // A module without a file is written out in the file above.
+        if let Some(own) =
+            [format!("{folder}.rs"), format!("{folder}/mod.rs")].iter().find_map(|path| project.at_path(path))
+        {
+            file = Some(own);
+            names.clear();
+        }
+    }
+    true
 }
 
 /// A target and a module in it: `a.rs` and `a/main.rs` are the target `a`, `a/b.rs` is its module `b`.
@@ -125,6 +194,10 @@ fn attributes(marks: &str) -> impl Iterator<Item = &str> {
     inner.map(|attribute| attribute.split(['(', ']', '=', ' ']).next().unwrap_or("").trim())
 }
 
+fn is_test(marks: &str) -> bool {
+    attributes(marks).any(|name| name.rsplit("::").next() == Some("test"))
+}
+
 fn is_for_tests(marks: &str) -> bool {
     marks.contains("cfg(test)") || marks.contains("cfg(all(test")
 }
@@ -132,5 +205,7 @@ fn is_for_tests(marks: &str) -> bool {
 /// Whether an item may not be there, or not run, or under other names: behind a condition, ignored, or one of several cases.
 fn is_conditional(marks: &str) -> bool {
     let plain = marks.replace("cfg(test)", "");
+    // The runner is on the system that covopt is on.
+    let plain = if cfg!(unix) { plain.replace("cfg(unix)", "") } else { plain };
     attributes(&plain).any(|name| matches!(name, "cfg" | "ignore" | "case" | "rstest" | "test_case" | "cfg_attr"))
 }

@@ -153,14 +153,31 @@ mod tests {
     #[test]
     fn elsewhere() {}
     mod deeper { #[test] fn inner() {} }
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+        /// Said of it.
+        #[test]
+        fn holds(value in 0..10u32, (a, b) in pair()) { prop_assert!(value < 10); }
+        fn no_test(value in 0..10u32) {}
+        #[ignore]
+        #[test]
+        fn slow_property(value in 0..10u32) {}
+    }
 }
 ";
     let one = "#[test]\nfn alone() {}\n";
     let files = [
         ("crates/a/Cargo.toml", "[package]\nname = \"a-b\"\n[[test]]\nname = \"named\"\npath = \"it/x.rs\"\n"),
-        ("crates/a/src/lib.rs", one),
+        (
+            "crates/a/src/lib.rs",
+            "mod diff;\n#[cfg(windows)] mod win;\n#[path = \"odd_file.rs\"] mod odd;\n#[test]\nfn alone() {}\n",
+        ),
         ("crates/a/src/diff/parse.rs", inline),
-        ("crates/a/src/diff/mod.rs", one),
+        ("crates/a/src/diff/mod.rs", "pub mod parse;\n#[test]\nfn alone() {}\n"),
+        ("crates/a/src/win.rs", one),
+        ("crates/a/src/odd.rs", one),
+        ("crates/a/src/odd_file.rs", one),
+        ("crates/a/src/orphan.rs", one),
         ("crates/a/src/main.rs", one),
         ("crates/a/src/bin/tool.rs", one),
         ("crates/a/tests/cli.rs", one),
@@ -174,6 +191,7 @@ mod tests {
         "a-b diff::alone",
         "a-b diff::parse::tests::deeper::inner",
         "a-b diff::parse::tests::empty",
+        "a-b diff::parse::tests::holds",
         "a-b diff::parse::tests::waits",
         "a-b::all x::alone",
         "a-b::bin/a-b alone",
@@ -186,6 +204,30 @@ mod tests {
         symbols("src/a.rs", inline).into_iter().map(|it| it.0).take(4).collect::<Vec<_>>(),
         ["parse", "Index", "Index.open", "tests"]
     );
+}
+
+#[test]
+fn cargo_runs_the_packages_of_a_workspace() {
+    let one = "#[test]\nfn alone() {}\n";
+    let files = [
+        ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\", \"b\"]\nexclude = [\"other\"]\n"),
+        ("src/lib.rs", one),
+        ("crates/a/Cargo.toml", "[package]\nname = \"a\"\nautotests = false\n[lib]\ntest = false\n"),
+        ("crates/a/src/lib.rs", one),
+        ("crates/a/src/main.rs", one),
+        ("crates/a/tests/x.rs", one),
+        (
+            "b/Cargo.toml",
+            "[package]\nname = \"b\"\n[lib]\nname = \"c\"\npath = \"src/lib.rs\"\n[[test]]\nname = \"own\"\nharness = false\n",
+        ),
+        ("b/src/lib.rs", one),
+        ("b/tests/own.rs", one),
+        ("b/benches/x.rs", one),
+        ("b/examples/x.rs", one),
+        ("other/Cargo.toml", "[package]\nname = \"other\"\n"),
+        ("other/src/lib.rs", one),
+    ];
+    assert_eq!(tests(&files), ["a::bin/a alone", "b alone"]);
 }
 
 #[test]

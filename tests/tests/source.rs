@@ -1,7 +1,7 @@
 //! Models from the source alone, with the real git and pytest: the first select in a tree where nothing was recorded, and
 //! the tests that a diff adds.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, io::Write as _, path::Path, process::Command};
 
 use covopt::id::TestId;
 use covopt::model::Index;
@@ -105,4 +105,75 @@ fn what_is_excluded_is_not_new_again() {
     shop.sh("git add -N . && git diff | covopt select -t 2 > ../ran").expect_code(0);
     let again = shop.sh("git diff | covopt select -t 2 --exclude ../ran").expect_code(0);
     assert!(!again.stdout.contains("test_fresh"), "{}", again.stdout);
+}
+
+/// A tree in one file: `-- path --` begins a file, `-- path -> target --` is a symbolic link. So the trees are none that this
+/// repository's own runners would find.
+fn unpack(tree: &str, into: &Path) {
+    let heads = tree.split_inclusive('\n').map(|line| (line, line.trim().strip_prefix("-- ")));
+    let mut open: Option<fs::File> = None;
+    for (line, head) in heads {
+        let Some(name) = head.and_then(|head| head.strip_suffix(" --")) else {
+            open.as_mut().expect("a tree begins with a file").write_all(line.as_bytes()).unwrap();
+            continue;
+        };
+        let (name, target) = name.split_once(" -> ").map_or((name, None), |(name, target)| (name, Some(target)));
+        let path = into.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match target {
+            Some(target) => std::os::unix::fs::symlink(target, path).unwrap(),
+            None => open = Some(fs::File::create(path).unwrap()),
+        }
+    }
+}
+
+/// A repository that holds nothing but a tree of `tests/data/source`.
+fn tree_of(language: &str) -> Shop {
+    let shop = unrecorded();
+    let tree = fs::read_to_string(format!("{}/tests/data/source/{language}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    shop.sh("git rm -rqf . && rm -rf ./* .coveragerc").expect_code(0);
+    unpack(&tree, &shop.path());
+    shop.sh("git add . && git commit -qm tree").expect_code(0);
+    shop
+}
+
+/// What is in one and not in the other, both ways.
+fn differences<'a>(found: &'a BTreeSet<String>, listed: &'a BTreeSet<String>) -> [Vec<&'a str>; 2] {
+    [found.difference(listed), listed.difference(found)].map(|ids| ids.map(String::as_str).collect())
+}
+
+#[test]
+fn pytest_collects_what_is_found_in_a_tree_of_traps() {
+    let shop = tree_of("python");
+    shop.sh("covopt build").expect_code(0);
+    let listed = shop.sh("PYTEST_ADDOPTS= pytest tests --collect-only -q -p no:cacheprovider").expect_code(0).lines();
+    let listed = listed.into_iter().filter(|line| line.contains("::"));
+    let listed: BTreeSet<String> = listed.map(|id| id.split('[').next().unwrap().to_owned()).collect();
+    let unseen = [
+        "tests/unit/test_cart.py::TestShown::test_collected",
+        "tests/unit/test_cart.py::TestShown::test_hidden",
+        "tests/unit/test_cart.py::test_alias",
+        "tests/unit/test_cart.py::test_guarded",
+        "tests/unit/test_cart.py::test_handed_on",
+        "tests/unit/test_optional.py::test_optional",
+    ];
+    assert_eq!(differences(&ids(&shop), &listed), [vec![], unseen.to_vec()]);
+}
+
+#[test]
+fn the_tests_of_this_program_are_those_that_it_lists() {
+    let shop = unrecorded();
+    let root = env!("CARGO_MANIFEST_DIR");
+    shop.sh(&format!("covopt build --root '{root}' --model ./.covopt")).expect_code(0);
+    let of_binary = |id: &String| id.strip_prefix("covopt::tests ").map(str::to_owned);
+    let found: BTreeSet<String> = ids(&shop).iter().filter_map(of_binary).collect();
+    let listed = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let listed: BTreeSet<String> =
+        listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect();
+    let [unknown, unseen] = differences(&found, &listed);
+    assert_eq!(unknown, [""; 0]);
+    let conditional = ["cli::the_binary_is_static", "killed::a_full_disk_is_told_and_the_model_stays"];
+    assert!(unseen.iter().all(|name| conditional.contains(name)), "{unseen:?}");
+    assert!(found.contains("source::the_tests_of_this_program_are_those_that_it_lists"));
 }
