@@ -60,6 +60,71 @@ impl<'a> Chunks<'a> {
         self.reader().get(position)
     }
 
+    /// Calls `visit` with the value at each of many positions, in their order: a chunk is checked once for neighbours in a
+    /// row, and the width of values is known to the loop.
+    ///
+    /// # Errors
+    /// If a chunk is damaged, or there is no such position.
+    #[inline]
+    pub(crate) fn each(
+        &self,
+        positions: impl Iterator<Item = u32>,
+        mut visit: impl FnMut(u32, u32) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        match self.width {
+            4 => self.each_of_width::<4>(positions, visit),
+            2 => self.each_of_width::<2>(positions, visit),
+            1 => self.each_of_width::<1>(positions, visit),
+            _ => {
+                for position in positions {
+                    self.check_position(position)?;
+                    visit(position, 0)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn each_of_width<const WIDTH: usize>(
+        &self,
+        positions: impl Iterator<Item = u32>,
+        mut visit: impl FnMut(u32, u32) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        let mut at_hand: Option<(usize, &[u8])> = None;
+        for position in positions {
+            self.check_position(position)?;
+            let index = position as usize / (VALUE_BYTES / WIDTH);
+            let values = match at_hand {
+                Some((checked, values)) if checked == index => values,
+                _ => self.checked(index)?,
+            };
+            at_hand = Some((index, values));
+            let at = position as usize % (VALUE_BYTES / WIDTH) * WIDTH;
+            let mut value = [0; 4];
+            value[..WIDTH].copy_from_slice(&values[at..at + WIDTH]);
+            visit(position, u32::from_le_bytes(value))?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_position(&self, position: u32) -> Result<(), ModelError> {
+        match position < self.count {
+            true => Ok(()),
+            false => Err(ModelError::damaged(self.section, "there is no such test")),
+        }
+    }
+
+    /// The bytes of a chunk, which are what its checksum says.
+    fn checked(&self, index: usize) -> Result<&'a [u8], ModelError> {
+        let chunk = &self.chunks[index];
+        match checksum(chunk.values.as_flattened(), index as u64) == u32::from_le_bytes(chunk.checksum) {
+            true => Ok(chunk.values.as_flattened()),
+            false => Err(ModelError::damaged(self.section, "the checksum of a chunk does not match")),
+        }
+    }
+
     /// Reads many values: a chunk is checked once for neighbours that are asked for in a row.
     pub(crate) fn reader(&self) -> ChunkReader<'a> {
         ChunkReader { chunks: *self, checked: usize::MAX }
@@ -76,7 +141,7 @@ pub(crate) struct ChunkReader<'a> {
 impl ChunkReader<'_> {
     /// The value at `position`, or `None` at and past the end.
     pub(crate) fn get(&mut self, position: u32) -> Result<Option<u32>, ModelError> {
-        let Chunks { section, chunks, count, width } = self.chunks;
+        let Chunks { chunks, count, width, .. } = self.chunks;
         if position >= count {
             return Ok(None);
         }
@@ -85,16 +150,13 @@ impl ChunkReader<'_> {
         }
         let values = VALUE_BYTES / width;
         let index = position as usize / values;
-        let chunk = &chunks[index];
         if self.checked != index {
-            if checksum(chunk.values.as_flattened(), index as u64) != u32::from_le_bytes(chunk.checksum) {
-                return Err(ModelError::damaged(section, "the checksum of a chunk does not match"));
-            }
+            self.chunks.checked(index)?;
             self.checked = index;
         }
         let at = position as usize % values * width;
         let mut value = [0; 4];
-        value[..width].copy_from_slice(&chunk.values.as_flattened()[at..at + width]);
+        value[..width].copy_from_slice(&chunks[index].values.as_flattened()[at..at + width]);
         Ok(Some(u32::from_le_bytes(value)))
     }
 }
@@ -178,12 +240,22 @@ mod tests {
                 assert_eq!(chunks.get(position as u32), Ok(Some(value)));
             }
             assert_eq!(chunks.get(100), Ok(None));
+            let positions = [0, 1, 50, 49, 49, 98, 99];
+            let mut read = Vec::new();
+            let note = |at, value| {
+                read.push((at, value));
+                Ok(())
+            };
+            chunks.each(positions.into_iter(), note).unwrap();
+            assert_eq!(read, positions.map(|at| (at, values[at as usize])));
+            assert!(chunks.each([100].into_iter(), |_, _| Ok(())).is_err());
             for at in 0..bytes.len() {
                 let mut flipped = bytes.clone();
                 flipped[at] ^= 0xff;
                 let flipped = Chunks::new("costs", &flipped, 100).unwrap();
-                let position = (at / 64) * (VALUE_BYTES / flipped.width);
-                assert!(flipped.get(position as u32).is_err(), "byte {at}");
+                let position = ((at / 64) * (VALUE_BYTES / flipped.width)) as u32;
+                assert!(flipped.get(position).is_err(), "byte {at}");
+                assert!(flipped.each([position].into_iter(), |_, _| Ok(())).is_err(), "byte {at}");
             }
         }
     }

@@ -477,18 +477,18 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// # Errors
     /// As [`Index::family`].
     pub fn families_of(&self, tests: &[TestId]) -> Result<Vec<u32>, ModelError> {
-        let mut reader = self.families()?.reader();
-        let mut families = Vec::new();
-        for (at, test) in tests.iter().enumerate() {
-            let stored = reader.get(test.0)?;
-            let stored = stored.ok_or_else(|| ModelError::damaged(Kind::FamilyOf.name(), "there is no such test"))?;
-            let family = chunk::decode_family(test.0, stored)?.unwrap_or(NO_FAMILY);
-            if family != NO_FAMILY || !families.is_empty() {
-                families.resize(at, NO_FAMILY);
-                families.push(family);
-            }
-        }
-        Ok(families)
+        let mut families = Vec::with_capacity(tests.len());
+        let mut has_any = false;
+        self.families()?.each(tests.iter().map(|test| test.0), |test, stored| {
+            has_any |= stored > 0;
+            families.push(if stored == 0 {
+                NO_FAMILY
+            } else {
+                chunk::decode_family(test, stored)?.unwrap_or(NO_FAMILY)
+            });
+            Ok(())
+        })?;
+        Ok(if has_any { families } else { Vec::new() })
     }
 
     /// The cost of each of `tests` in microseconds. A chunk is checked once for tests that ascend.
@@ -496,12 +496,11 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// # Errors
     /// As [`Index::cost_us`].
     pub fn costs_us(&self, tests: &[TestId]) -> Result<Vec<u64>, ModelError> {
-        let mut reader = self.costs()?.reader();
         let mut costs_us = Vec::with_capacity(tests.len());
-        for test in tests {
-            let cost = reader.get(test.0)?.ok_or_else(|| ModelError::damaged("costs", "there is no such test"))?;
+        self.costs()?.each(tests.iter().map(|test| test.0), |_, cost| {
             costs_us.push(chunk::decode_cost(cost));
-        }
+            Ok(())
+        })?;
         Ok(costs_us)
     }
 
