@@ -20,7 +20,7 @@ use std::cmp::Reverse;
 use super::greedy::{Entry, Walk, floored};
 use super::objective::Residuals;
 use super::problem::Problem;
-use super::prospect::logarithm;
+use super::prospect::{Prospects, logarithm};
 
 /// What to pick instead: so many of the picks, those asked for among them, then a candidate.
 pub(super) struct Completion {
@@ -98,8 +98,12 @@ fn may_gain(problem: &Problem<'_>, least_needed: &[u64; 65], needed_alone: u64) 
     let costs_us = problem.start.instance().costs_us();
     // A gain that is greater has no lower logarithm.
     let least = least_needed.map(|needed| logarithm(needed.min(needed_alone).max(1)));
+    let greatest = logarithm(problem.prospects.greatest_gain().max(1));
+    let within_reach = (0u32..).zip(least).filter(|&(_, least)| least <= greatest);
+    let step_of = |(size, least)| Prospects::step_of_gain(least, u64::MAX.unbounded_shr(64 - size));
+    let Some(step) = within_reach.map(step_of).min() else { return Vec::new() };
     let mut candidates = Vec::new();
-    problem.pool().each(|candidate| {
+    problem.pool().each_from(step, |candidate| {
         let cost_us = costs_us[candidate as usize];
         if problem.prospects.logarithm_of_gain(candidate, cost_us) >= least[size(cost_us)] {
             candidates.push(candidate);

@@ -110,8 +110,8 @@ pub(super) struct Walk<'a> {
     schedule: Schedule<'a>,
     /// By group, what opening it counts for in a price, where that is not its set-up.
     openings_us: Option<Vec<u64>>,
-    /// Whether each candidate can be picked; empty until some are offered.
-    offered: Vec<bool>,
+    /// Whether each candidate can be picked no more, or never could; empty until some are offered.
+    withdrawn: Vec<bool>,
     goal: Goal,
     /// What is missing to the goal.
     missing: u64,
@@ -131,7 +131,7 @@ impl<'a> Walk<'a> {
             workers,
             schedule: Schedule::new(instance, budget_us, workers),
             openings_us: None,
-            offered: Vec::new(),
+            withdrawn: Vec::new(),
             goal: Goal::MOST,
             missing: Goal::MOST.needed,
             picks: Vec::new(),
@@ -231,8 +231,8 @@ impl<'a> Walk<'a> {
     pub(super) fn take(&mut self, candidate: u32) -> Option<u32> {
         let gain = self.residuals.pick(self.instance, candidate);
         self.missing = self.missing.saturating_sub(gain);
-        if let Some(offered) = self.offered.get_mut(candidate as usize) {
-            *offered = false;
+        if let Some(withdrawn) = self.withdrawn.get_mut(candidate as usize) {
+            *withdrawn = true;
         }
         self.picks.push(candidate);
         self.schedule.add(candidate)
@@ -260,10 +260,13 @@ impl<'a> Walk<'a> {
 
     /// Offers what of a pool is not picked, and nothing else.
     pub(super) fn offer(&mut self, pool: &Pool<'_>) {
-        self.offered.clear();
-        self.offered.resize(self.instance.len(), false);
-        pool.each(|candidate| self.offered[candidate as usize] = true);
-        self.picks.iter().for_each(|&candidate| self.offered[candidate as usize] = false);
+        // What is not touched of it costs nothing, and what is no part of the pool is met as a member of a group alone.
+        self.withdrawn = vec![false; self.instance.len()];
+        if self.instance.group_count() > 0 {
+            self.withdrawn.fill(true);
+            pool.each(|candidate| self.withdrawn[candidate as usize] = false);
+        }
+        self.picks.iter().for_each(|&candidate| self.withdrawn[candidate as usize] = true);
     }
 
     /// What is offered of the candidates of at least a step, scored now. What does not fit or gains less than `negligible`
@@ -273,7 +276,7 @@ impl<'a> Walk<'a> {
         pool.each_from(step, |candidate| {
             if self.is_offered(candidate) {
                 let entry = self.entry(candidate).filter(|entry| entry.gain >= negligible);
-                self.offered[candidate as usize] = entry.is_some();
+                self.withdrawn[candidate as usize] = entry.is_none();
                 tier.extend(entry);
             }
         });
@@ -282,7 +285,7 @@ impl<'a> Walk<'a> {
 
     /// Whether a candidate was offered and not picked.
     pub(super) fn is_offered(&self, candidate: u32) -> bool {
-        self.offered[candidate as usize]
+        !self.withdrawn[candidate as usize]
     }
 
     /// The offered members of a group, scored anew.
@@ -404,7 +407,9 @@ pub(super) fn split_off_best(pool: &mut Vec<Entry>, len: usize) {
 
 /// Greedy that computes a gain only when it may decide. See the module's head.
 pub(super) fn lazy(walk: &mut Walk<'_>, pool: &Pool<'_>, negligible: u64) {
-    lazy_in_tiers(walk, pool, negligible, FIRST_TIER);
+    // As many as the budget pays for: what comes to be picked is mostly among them.
+    let paid_for = pool.prospects.len_of_cost(walk.schedule().room_us());
+    lazy_in_tiers(walk, pool, negligible, paid_for.max(FIRST_TIER));
 }
 
 /// [`lazy`] with a first tier of this many candidates, which changes the effort and never the picks.
@@ -413,12 +418,13 @@ pub(super) fn lazy_in_tiers(walk: &mut Walk<'_>, pool: &Pool<'_>, negligible: u6
     let mut tier_len = first_tier;
     loop {
         let from = pool.prospects.step_of_best(tier_len);
-        let is_last = from == LEAST_STEP;
+        // Mostly nothing behind the tier fits once the budget is nearly spent.
+        let is_last = from == LEAST_STEP || pool.prospects.are_dearer_below(from, walk.schedule().room_us());
         // Whatever is behind the tier is of a lower step.
         let cut = if is_last { 0 } else { from - 1 + APART };
         let entries = walk.tier_from(pool, from, negligible);
         let fell_behind = Tier::new(walk, entries).pick(walk, cut, negligible);
-        if is_last {
+        if is_last || (!fell_behind && pool.prospects.are_dearer_below(from, walk.schedule().room_us())) {
             return;
         }
         // Where the tier came to its end, little of what is behind it fits.

@@ -4,7 +4,7 @@ use super::bound::{Reach, Relaxed};
 use super::fill;
 use super::greedy::{Entry, Evaluation, Walk};
 use super::instance::Instance;
-use super::prospect::{self, Pool, Prospects};
+use super::prospect::{self, LEAST_STEP, Pool, Prospects};
 use super::selection::Selection;
 use super::{NEGLIGIBLE_SHIFT, Options};
 
@@ -70,12 +70,17 @@ impl<'a> Problem<'a> {
     fn negligible(&self) -> u64 {
         let share = (self.reach.fitting >> NEGLIGIBLE_SHIFT).max(1);
         let mut greatest = 1;
-        self.pool().each(|candidate| {
-            // Mostly the first is enough.
-            if greatest < share && self.start.fits(candidate) && !self.start.picks().contains(&candidate) {
-                greatest = greatest.max(self.start.gain(candidate));
+        // Mostly the best by its prospect is enough.
+        for step in [self.prospects.step_of_best(1), LEAST_STEP] {
+            if greatest >= share {
+                break;
             }
-        });
+            self.pool().each_from(step, |candidate| {
+                if greatest < share && self.start.fits(candidate) && !self.start.picks().contains(&candidate) {
+                    greatest = greatest.max(self.start.gain(candidate));
+                }
+            });
+        }
         greatest.min(share)
     }
 

@@ -3,7 +3,8 @@
 //! The *step* of a candidate is a logarithm of its gain per floored cost with nothing picked, set-ups aside: 32 steps to
 //! double. Gains never grow and set-ups only add to a price, so that a candidate behind some step stays behind it. A hub has
 //! a million candidates and a budget buys a thousand: greedy scores what is before a step ([`super::greedy::lazy`]), and the
-//! bound weighs what is before another.
+//! bound weighs what is before another. Both look again and again, so that what is before most of these steps, the *top*, is
+//! listed once.
 //!
 //! Invariant: of two ratios whose steps differ by at least [`APART`], that of the greater step is the greater, exactly.
 
@@ -20,6 +21,9 @@ const ONE: u16 = 64 * PER_OCTAVE;
 
 /// How far apart steps have to be to tell ratios apart.
 pub(super) const APART: u16 = 4;
+
+/// How many candidates are in the top at least, where there are more.
+const TOP_LEN: usize = 1 << 17;
 
 /// The step of a candidate that gains something, at least.
 pub(super) const LEAST_STEP: u16 = 1;
@@ -41,6 +45,11 @@ pub(super) fn logarithm(x: u64) -> u16 {
     u16::try_from(steps).unwrap_or(ONE)
 }
 
+/// The step of a candidate of this one and cost, without the floor of costs.
+fn unfloored(step: u16, cost_us: u64) -> u16 {
+    step + (logarithm(floored(cost_us)) - logarithm(cost_us.max(1)))
+}
+
 /// The steps of all candidates.
 pub(super) struct Prospects {
     /// 0 for what costs more than the budget alone, or gains nothing.
@@ -49,10 +58,15 @@ pub(super) struct Prospects {
     at_least: Vec<u32>,
     /// What they cost together in microseconds, or the most that a `u64` holds.
     cost_us_at_least: Vec<u64>,
+    /// What the cheapest candidate below each step costs, in microseconds; `u64::MAX` where there is none.
+    least_cost_us_below: Vec<u64>,
+    /// The candidates of at least `top_from` by their gain per cost, the floor of costs aside; ascending.
+    top: Vec<u32>,
+    top_from: u16,
     /// The strongest signal of any candidate.
     strongest: Level,
-    /// What the cheapest candidate costs, in microseconds.
-    least_cost_us: u64,
+    /// What the best candidate gains with nothing picked.
+    greatest_gain: u64,
 }
 
 impl Prospects {
@@ -60,12 +74,15 @@ impl Prospects {
     pub(super) fn new(instance: &Instance, budget_us: u64) -> Self {
         let untouched = Residuals::untouched(instance);
         let profiles = (0u32..).take(instance.profile_count());
+        let mut greatest_gain = 0;
         let logarithms: Vec<u16> = profiles
             .map(|profile| untouched.gain_of_profile(instance, profile))
+            .inspect(|&gain| greatest_gain = greatest_gain.max(gain))
             .map(|gain| if gain > 0 { logarithm(gain) + 1 } else { 0 })
             .collect();
         let mut at_least = vec![0; usize::from(2 * ONE) + 1];
         let mut cost_us_at_least = vec![0u64; at_least.len()];
+        let mut least_cost_us_below = vec![u64::MAX; at_least.len() + 1];
         let has_groups = instance.group_count() > 0;
         let mut step = |(candidate, &cost_us): (u32, &u64)| {
             let logarithm_above = logarithms[instance.profile_of(candidate) as usize];
@@ -77,6 +94,8 @@ impl Prospects {
             at_least[usize::from(step)] += 1;
             let sum_us = &mut cost_us_at_least[usize::from(step)];
             *sum_us = sum_us.saturating_add(cost_us);
+            let least_us = &mut least_cost_us_below[usize::from(step) + 1];
+            *least_us = cost_us.min(*least_us);
             step
         };
         let steps = (0u32..).zip(instance.costs_us()).map(&mut step).collect();
@@ -84,16 +103,49 @@ impl Prospects {
             at_least[step - 1] += at_least[step];
             cost_us_at_least[step - 1] = cost_us_at_least[step - 1].saturating_add(cost_us_at_least[step]);
         }
+        for step in 1..least_cost_us_below.len() {
+            least_cost_us_below[step] = least_cost_us_below[step].min(least_cost_us_below[step - 1]);
+        }
         let strongest = instance.rows().iter().map(|row| row.level()).max().unwrap_or_default();
-        let least_cost_us = instance.costs_us().iter().copied().min().unwrap_or_default();
-        Self { steps, at_least, cost_us_at_least, strongest, least_cost_us }
+        let (top, top_from) = (Vec::new(), LEAST_STEP);
+        let mut all =
+            Self { steps, at_least, cost_us_at_least, least_cost_us_below, top, top_from, strongest, greatest_gain };
+        all.list_top(instance);
+        all
+    }
+
+    fn list_top(&mut self, instance: &Instance) {
+        self.top_from = self.step_of_best(TOP_LEN);
+        let of_costs = (0u32..).zip(self.steps.iter().zip(instance.costs_us()));
+        let is_top = |&(_, (&own, &cost_us)): &(u32, (&u16, &u64))| {
+            own >= self.top_from || (cost_us < COST_FLOOR_US && own > 0 && unfloored(own, cost_us) >= self.top_from)
+        };
+        self.top = of_costs.filter(is_top).map(|(candidate, _)| candidate).collect();
     }
 
     /// Calls `visit` with the candidates of at least a step, which is at least [`LEAST_STEP`]; ascending.
     #[inline]
     fn each_from(&self, step: u16, mut visit: impl FnMut(u32)) {
-        let all = (0u32..).zip(&self.steps).filter(|&(_, &own)| own >= step);
-        all.for_each(|(candidate, _)| visit(candidate));
+        match step >= self.top_from {
+            true => {
+                let of_step = self.top.iter().filter(|&&candidate| self.steps[candidate as usize] >= step);
+                of_step.for_each(|&candidate| visit(candidate));
+            }
+            false => {
+                let of_step = (0u32..).zip(&self.steps).filter(|&(_, &own)| own >= step);
+                of_step.for_each(|(candidate, _)| visit(candidate));
+            }
+        }
+    }
+
+    /// Whether all candidates below a step cost more than `room_us`.
+    pub(super) fn are_dearer_below(&self, step: u16, room_us: u64) -> bool {
+        self.least_cost_us_below[usize::from(step)] > room_us
+    }
+
+    /// What no candidate gains more than.
+    pub(super) fn greatest_gain(&self) -> u64 {
+        self.greatest_gain
     }
 
     /// The greatest step that at least `len` candidates have, or [`LEAST_STEP`].
@@ -104,17 +156,16 @@ impl Prospects {
 
     /// The candidates of at least a step by their gain per cost, the floor of costs aside; ascending.
     pub(super) fn before(&self, instance: &Instance, step: i32) -> Vec<u32> {
+        let step = u16::try_from(step.max(LEAST_STEP.into())).unwrap_or(u16::MAX);
         let costs_us = instance.costs_us();
-        let below_floor = |cost_us: u64| i32::from(logarithm(floored(cost_us))) - i32::from(logarithm(cost_us.max(1)));
-        let least = u16::try_from((step - below_floor(self.least_cost_us)).max(LEAST_STEP.into())).unwrap_or(u16::MAX);
-        let mut before = Vec::new();
-        self.each_from(least, |candidate| {
-            let (own, cost_us) = (i32::from(self.steps[candidate as usize]), costs_us[candidate as usize]);
-            if own >= step || (cost_us < COST_FLOOR_US && own + below_floor(cost_us) >= step) {
-                before.push(candidate);
-            }
-        });
-        before
+        let is_before = |&candidate: &u32| {
+            let (own, cost_us) = (self.steps[candidate as usize], costs_us[candidate as usize]);
+            own >= step || (cost_us < COST_FLOOR_US && own > 0 && unfloored(own, cost_us) >= step)
+        };
+        match step >= self.top_from {
+            true => self.top.iter().copied().filter(is_before).collect(),
+            false => (0u32..).take(self.steps.len()).filter(is_before).collect(),
+        }
     }
 
     /// The greatest step whose candidates cost at least `cost_us` together, or [`LEAST_STEP`].
@@ -123,11 +174,22 @@ impl Prospects {
         i32::try_from(within.saturating_sub(1)).unwrap_or(i32::MAX).max(LEAST_STEP.into())
     }
 
+    /// How many of the best candidates cost at least `cost_us` together, as far as they are in the top.
+    pub(super) fn len_of_cost(&self, cost_us: u64) -> usize {
+        let step = self.step_of_cost(cost_us.into()).max(self.top_from.into());
+        usize::try_from(step).map_or(0, |step| self.at_least[step] as usize)
+    }
+
     /// By how many steps a slope exceeds a gain at most, in one unit: as the strongest signal exceeds its chance.
     pub(super) fn slope_over_gain(&self) -> i32 {
         let chance = u64::from(self.strongest.detection()).max(1);
         let signal = u64::from(self.strongest.signal_above()) * (CHANCE_ONE / SIGNAL_ONE);
         i32::from(logarithm(signal.max(chance))) - i32::from(logarithm(chance)) + i32::from(APART)
+    }
+
+    /// The least step of a candidate that costs at most `cost_us` and whose gain has at least this logarithm.
+    pub(super) fn step_of_gain(logarithm_of_gain: u16, cost_us: u64) -> u16 {
+        (ONE + logarithm_of_gain).saturating_sub(logarithm(floored(cost_us))).max(LEAST_STEP)
     }
 
     /// The logarithm of what a candidate gains at most.

@@ -144,6 +144,9 @@ impl<'a> Schedule<'a> {
 
     /// The same picks evened out, if all are done earlier so.
     pub(super) fn evened_out(&self, picks: &[u32]) -> Option<Self> {
+        if self.is_single() {
+            return None;
+        }
         let even = [true, false].map(|together| self.longest_first(picks, together, Preference::Idlest));
         let shortest = even.into_iter().flatten().min_by_key(Self::makespan_us);
         shortest.filter(|even| even.makespan_us() < self.makespan_us())
