@@ -29,7 +29,7 @@ use std::mem;
 
 use super::instance::{Instance, NO_FAMILY, NO_GROUP, Row};
 use super::level::CHANCE_ONE;
-use super::objective::{Residuals, Rounding, SLOPE_ONE, UTILITY_ONE};
+use super::objective::{ProfileValues, Residuals, Rounding, SLOPE_ONE, UTILITY_ONE};
 use super::problem::Terms;
 use super::prospect::{self, Prospects, step_of};
 
@@ -183,14 +183,19 @@ impl<'a> Relaxed<'a> {
         let marginal = MarginalGains::at(self.instance, picks);
         // What a further member of a family gains is rounded by another path.
         let touched = marginal.residuals.touched_candidates(self.instance);
-        let gain_of = |candidate| marginal.of(candidate);
+        let mut known = ProfileValues::new(self.instance);
+        let gain_of = |candidate| match marginal.residuals.is_touched(self.instance, candidate) {
+            true => marginal.of(candidate),
+            false => known.of(self.instance, candidate, || marginal.of(candidate)),
+        };
         u128::from(marginal.reached) + self.knapsack(picks, prospects, gain_of, &touched, (0, 0))
     }
 
     /// The bound by the tangent at all picks.
     fn tangent(&self, picks: &[u32], prospects: &Prospects) -> u128 {
         let Tangent { reached, displaced, kept, residuals } = self.tangent_at(picks);
-        let slope_of = |candidate| residuals.slope(self.instance, candidate);
+        let mut known = ProfileValues::new(self.instance);
+        let slope_of = |candidate| known.of(self.instance, candidate, || residuals.slope(self.instance, candidate));
         let over_gain = prospects.slope_over_gain() - SLOPE_STEPS;
         let others = self.knapsack(&self.first, prospects, slope_of, &[], (over_gain, SLOPE_STEPS));
         u128::from(reached) + SLOPE_UNIT * (kept + others).saturating_sub(displaced)
@@ -205,20 +210,19 @@ impl<'a> Relaxed<'a> {
         &self,
         without: &[u32],
         prospects: &Prospects,
-        gain_of: impl Fn(u32) -> u64,
+        mut gain_of: impl FnMut(u32) -> u64,
         apart: &[u32],
         (above, unit): (i32, i32),
     ) -> u128 {
-        let all = || self.items(without, 0..self.candidates(), &gain_of);
         // Set-ups are spread over all that gain anything.
         if self.instance.group_count() > 0 {
-            return fractional_knapsack(&mut all(), self.capacity_us).sum;
+            return fractional_knapsack(&mut self.items(without, 0..self.candidates(), gain_of), self.capacity_us).sum;
         }
         let mut from = prospects.step_of_cost(self.capacity_us) - unit;
         while from > 0 {
             let before = prospects.before(self.instance, from - above);
             let before = joined(before, apart);
-            let filled = fractional_knapsack(&mut self.items(without, before, &gain_of), self.capacity_us);
+            let filled = fractional_knapsack(&mut self.items(without, before, &mut gain_of), self.capacity_us);
             let Some(cut) = filled.cut else {
                 from -= MORE_STEPS;
                 continue;
@@ -229,7 +233,7 @@ impl<'a> Relaxed<'a> {
             // What is cut among more is worth no less per cost: its step is no lower, but for what steps do not tell apart.
             from = (from - 1).min(cut.step() - 2 * APART);
         }
-        fractional_knapsack(&mut all(), self.capacity_us).sum
+        fractional_knapsack(&mut self.items(without, 0..self.candidates(), gain_of), self.capacity_us).sum
     }
 
     fn candidates(&self) -> u32 {
@@ -258,7 +262,7 @@ impl<'a> Relaxed<'a> {
         &self,
         without: &[u32],
         candidates: impl IntoIterator<Item = u32>,
-        gain_of: impl Fn(u32) -> u64,
+        mut gain_of: impl FnMut(u32) -> u64,
     ) -> Vec<Item> {
         let mut without = without.to_vec();
         without.sort_unstable();
@@ -330,7 +334,8 @@ impl Crowd {
     fn and(mut self, others: Self) -> Self {
         self.singles.iter_mut().zip(others.singles).for_each(|(count, other)| *count += other);
         self.members.extend(others.members);
-        self.members.sort_unstable();
+        // Two runs are merged.
+        self.members.sort();
         self
     }
 

@@ -12,7 +12,7 @@
 use std::cmp::Ordering;
 
 use super::instance::Instance;
-use super::objective::Residuals;
+use super::objective::{ProfileValues, Residuals};
 use super::prospect::{APART, LEAST_STEP, Pool, step_of};
 use super::schedule::Schedule;
 use super::tier::Tier;
@@ -227,6 +227,19 @@ impl<'a> Walk<'a> {
         (gain > 0).then_some(entry)
     }
 
+    /// [`Self::entry`], where gains of profiles are known.
+    fn entry_of(&mut self, candidate: u32, known: &mut ProfileValues) -> Option<Entry> {
+        if self.is_touched(candidate) {
+            return self.entry(candidate);
+        }
+        if !self.fits(candidate) {
+            return None;
+        }
+        let gain = known.of(self.instance, candidate, || self.evaluate(candidate));
+        let entry = Entry { gain, price_us: self.price_us(candidate), candidate, after_picks: self.pick_count() };
+        (gain > 0).then_some(entry)
+    }
+
     /// Picks a candidate that fits; returns the group that it opens.
     pub(super) fn take(&mut self, candidate: u32) -> Option<u32> {
         let gain = self.residuals.pick(self.instance, candidate);
@@ -273,9 +286,10 @@ impl<'a> Walk<'a> {
     /// never will again: it is offered no more.
     fn tier_from(&mut self, pool: &Pool<'_>, step: u16, negligible: u64) -> Vec<Entry> {
         let mut tier = Vec::new();
+        let mut known = ProfileValues::new(self.instance);
         pool.each_from(step, |candidate| {
             if self.is_offered(candidate) {
-                let entry = self.entry(candidate).filter(|entry| entry.gain >= negligible);
+                let entry = self.entry_of(candidate, &mut known).filter(|entry| entry.gain >= negligible);
                 self.withdrawn[candidate as usize] = entry.is_none();
                 tier.extend(entry);
             }

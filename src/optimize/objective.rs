@@ -56,6 +56,36 @@ pub(super) struct Residuals {
     rankings: Vec<Vec<(u32, Ranking)>>,
 }
 
+/// A value of candidates that their rows decide, computed once for a profile: of what is wide, each has many candidates.
+pub(super) struct ProfileValues {
+    /// By profile, one more than the value, 0 where it is not known; empty where each has too few candidates to know any.
+    known: Vec<u64>,
+}
+
+/// How many candidates a profile has to have on average for its values to be kept.
+const PROFILE_SHARED_BY: usize = 8;
+
+impl ProfileValues {
+    /// None known yet.
+    pub(super) fn new(instance: &Instance) -> Self {
+        let profiles = instance.profile_count();
+        Self { known: vec![0; if profiles * PROFILE_SHARED_BY <= instance.len() { profiles } else { 0 }] }
+    }
+
+    /// The value of a candidate, which is below 2^64 - 1.
+    #[inline]
+    pub(super) fn of(&mut self, instance: &Instance, candidate: u32, value: impl FnOnce() -> u64) -> u64 {
+        if self.known.is_empty() {
+            return value();
+        }
+        let known = &mut self.known[instance.profile_of(candidate) as usize];
+        if *known == 0 {
+            *known = value().saturating_add(1);
+        }
+        *known - 1
+    }
+}
+
 /// What a pick changed, as it was before.
 pub(super) struct Saved {
     /// Of its regions, in the order of its rows.

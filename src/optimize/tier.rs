@@ -15,6 +15,7 @@ use std::collections::BinaryHeap;
 
 use super::greedy::{Entry, Walk};
 use super::instance::{NO_FAMILY, Row};
+use super::objective::ProfileValues;
 
 pub(super) struct Tier {
     /// All candidates: runs with equal rows side by side, in the order in which they wait; each best first.
@@ -135,13 +136,15 @@ fn queue_in_runs(walk: &Walk<'_>, entries: Vec<Entry>, queue: &mut Vec<Entry>, r
     };
     let by_cost = |entry: &Entry| (entry.price_us, entry.candidate);
     // Equal rows are to stand side by side, in whatever order. Where hashes are equal and rows are not, some may stand apart, which
-    // costs a look at each.
-    let mut hashed: Vec<(u64, Entry)> = entries.into_iter().map(|entry| (hash_of(rows_of(&entry)), entry)).collect();
-    hashed.sort_unstable_by(|(hash_a, a), (hash_b, b)| {
-        let by_hash = hash_a.cmp(hash_b);
-        by_hash.then_with(|| family_of(a).cmp(&family_of(b))).then_with(|| by_cost(a).cmp(&by_cost(b)))
-    });
-    let entries: Vec<Entry> = hashed.into_iter().map(|(_, entry)| entry).collect();
+    // costs a look at each. What is compared is looked up once: there are many candidates of few rows.
+    let mut hashes = ProfileValues::new(instance);
+    let key = |entry: &Entry| {
+        let hash = hashes.of(instance, entry.candidate, || hash_of(rows_of(entry)) >> 1);
+        (hash, family_of(entry), by_cost(entry))
+    };
+    let mut keyed: Vec<_> = entries.iter().map(key).zip(&entries).collect();
+    keyed.sort_unstable_by_key(|&(key, _)| key);
+    let entries: Vec<Entry> = keyed.into_iter().map(|(_, &entry)| entry).collect();
     let in_run = |a: &Entry, b: &Entry| family_of(a).1 != NO_FAMILY && family_of(a) == family_of(b);
     let mut twins: Vec<&[Entry]> = Vec::new();
     for same_rows in entries.chunk_by(|a, b| rows_of(a) == rows_of(b)) {
