@@ -54,7 +54,9 @@ fn unfloored(step: u16, cost_us: u64) -> u16 {
 pub(super) struct Prospects {
     /// 0 for what costs more than the budget alone, or gains nothing.
     steps: Vec<u16>,
-    /// How many candidates have at least each step.
+    /// The least step of a candidate that gains something, and all up to one above the greatest, so that a small change counts
+    /// few: how many candidates have at least each step.
+    lowest: u16,
     at_least: Vec<u32>,
     /// What they cost together in microseconds, or the most that a `u64` holds.
     cost_us_at_least: Vec<u64>,
@@ -80,43 +82,67 @@ impl Prospects {
             .inspect(|&gain| greatest_gain = greatest_gain.max(gain))
             .map(|gain| if gain > 0 { logarithm(gain) + 1 } else { 0 })
             .collect();
-        let mut at_least = vec![0; usize::from(2 * ONE) + 1];
-        let mut cost_us_at_least = vec![0u64; at_least.len()];
-        let mut least_cost_us_below = vec![u64::MAX; at_least.len() + 1];
         let has_groups = instance.group_count() > 0;
-        let mut step = |(candidate, &cost_us): (u32, &u64)| {
+        let step = |(candidate, &cost_us): (u32, &u64)| {
             let logarithm_above = logarithms[instance.profile_of(candidate) as usize];
             let alone_us = if has_groups { instance.cost_alone_us(candidate) } else { cost_us };
             if logarithm_above == 0 || alone_us > budget_us {
                 return 0;
             }
-            let step = ONE + (logarithm_above - 1) - logarithm(floored(cost_us));
-            at_least[usize::from(step)] += 1;
-            let sum_us = &mut cost_us_at_least[usize::from(step)];
-            *sum_us = sum_us.saturating_add(cost_us);
-            let least_us = &mut least_cost_us_below[usize::from(step) + 1];
-            *least_us = cost_us.min(*least_us);
-            step
+            ONE + (logarithm_above - 1) - logarithm(floored(cost_us))
         };
-        let steps = (0u32..).zip(instance.costs_us()).map(&mut step).collect();
-        for step in (1..at_least.len()).rev() {
-            at_least[step - 1] += at_least[step];
-            cost_us_at_least[step - 1] = cost_us_at_least[step - 1].saturating_add(cost_us_at_least[step]);
-        }
-        for step in 1..least_cost_us_below.len() {
-            least_cost_us_below[step] = least_cost_us_below[step].min(least_cost_us_below[step - 1]);
-        }
+        let steps: Vec<u16> = (0u32..).zip(instance.costs_us()).map(step).collect();
         let strongest = instance.rows().iter().map(|row| row.level()).max().unwrap_or_default();
-        let (top, top_from) = (Vec::new(), LEAST_STEP);
-        let mut all =
-            Self { steps, at_least, cost_us_at_least, least_cost_us_below, top, top_from, strongest, greatest_gain };
-        all.list_top(instance);
+        let (at_least, cost_us_at_least, least_cost_us_below, top) = Default::default();
+        let (lowest, top_from) = (LEAST_STEP, LEAST_STEP);
+        let mut all = Self {
+            steps,
+            lowest,
+            at_least,
+            cost_us_at_least,
+            least_cost_us_below,
+            top,
+            top_from,
+            strongest,
+            greatest_gain,
+        };
+        all.count(instance.costs_us());
+        all.list_top(instance.costs_us());
         all
     }
 
-    fn list_top(&mut self, instance: &Instance) {
+    /// Counts the steps.
+    fn count(&mut self, costs_us: &[u64]) {
+        let steps = &self.steps;
+        let greatest = steps.iter().copied().max().unwrap_or(0);
+        // No step is 0 but that of a candidate that is left out.
+        let lowest = steps.iter().map(|step| step.wrapping_sub(1)).min().unwrap_or(0).saturating_add(1);
+        let lowest = lowest.min(greatest.max(LEAST_STEP));
+        let counted = usize::from(greatest.max(lowest) - lowest) + 2;
+        let mut at_least = vec![0; counted];
+        let mut cost_us_at_least = vec![0u64; counted];
+        let mut least_cost_us_below = vec![u64::MAX; counted];
+        for (&step, &cost_us) in steps.iter().zip(costs_us).filter(|(step, _)| **step > 0) {
+            let at = usize::from(step - lowest);
+            at_least[at] += 1;
+            cost_us_at_least[at] = cost_us_at_least[at].saturating_add(cost_us);
+            least_cost_us_below[at + 1] = cost_us.min(least_cost_us_below[at + 1]);
+        }
+        for at in (1..counted).rev() {
+            at_least[at - 1] += at_least[at];
+            cost_us_at_least[at - 1] = cost_us_at_least[at - 1].saturating_add(cost_us_at_least[at]);
+        }
+        for at in 1..counted {
+            least_cost_us_below[at] = least_cost_us_below[at].min(least_cost_us_below[at - 1]);
+        }
+        self.lowest = lowest;
+        (self.at_least, self.cost_us_at_least, self.least_cost_us_below) =
+            (at_least, cost_us_at_least, least_cost_us_below);
+    }
+
+    fn list_top(&mut self, costs_us: &[u64]) {
         self.top_from = self.step_of_best(TOP_LEN);
-        let of_costs = (0u32..).zip(self.steps.iter().zip(instance.costs_us()));
+        let of_costs = (0u32..).zip(self.steps.iter().zip(costs_us));
         let is_top = |&(_, (&own, &cost_us)): &(u32, (&u16, &u64))| {
             own >= self.top_from || (cost_us < COST_FLOOR_US && own > 0 && unfloored(own, cost_us) >= self.top_from)
         };
@@ -140,7 +166,18 @@ impl Prospects {
 
     /// Whether all candidates below a step cost more than `room_us`.
     pub(super) fn are_dearer_below(&self, step: u16, room_us: u64) -> bool {
-        self.least_cost_us_below[usize::from(step)] > room_us
+        self.least_cost_us_below[self.place_of(step)] > room_us
+    }
+
+    /// Where a step is counted, or the nearest that is.
+    fn place_of(&self, step: u16) -> usize {
+        usize::from(step.saturating_sub(self.lowest)).min(self.at_least.len() - 1)
+    }
+
+    /// The last of so many steps that are counted, or [`LEAST_STEP`] where it is none.
+    fn last_step_of(&self, counted: usize) -> u16 {
+        let last = counted.checked_sub(1).and_then(|last| u16::try_from(last).ok());
+        last.map_or(LEAST_STEP, |last| self.lowest + last)
     }
 
     /// What no candidate gains more than.
@@ -150,8 +187,7 @@ impl Prospects {
 
     /// The greatest step that at least `len` candidates have, or [`LEAST_STEP`].
     pub(super) fn step_of_best(&self, len: usize) -> u16 {
-        let within = self.at_least.partition_point(|&held| held as usize >= len);
-        u16::try_from(within.saturating_sub(1)).unwrap_or(u16::MAX).max(LEAST_STEP)
+        self.last_step_of(self.at_least.partition_point(|&held| held as usize >= len))
     }
 
     /// The candidates of at least a step by their gain per cost, the floor of costs aside; ascending.
@@ -170,14 +206,13 @@ impl Prospects {
 
     /// The greatest step whose candidates cost at least `cost_us` together, or [`LEAST_STEP`].
     pub(super) fn step_of_cost(&self, cost_us: u128) -> i32 {
-        let within = self.cost_us_at_least.partition_point(|&sum_us| u128::from(sum_us) >= cost_us);
-        i32::try_from(within.saturating_sub(1)).unwrap_or(i32::MAX).max(LEAST_STEP.into())
+        self.last_step_of(self.cost_us_at_least.partition_point(|&sum_us| u128::from(sum_us) >= cost_us)).into()
     }
 
     /// How many of the best candidates cost at least `cost_us` together, as far as they are in the top.
     pub(super) fn len_of_cost(&self, cost_us: u64) -> usize {
-        let step = self.step_of_cost(cost_us.into()).max(self.top_from.into());
-        usize::try_from(step).map_or(0, |step| self.at_least[step] as usize)
+        let within = self.cost_us_at_least.partition_point(|&sum_us| sum_us >= cost_us);
+        self.at_least[self.place_of(self.last_step_of(within).max(self.top_from))] as usize
     }
 
     /// By how many steps a slope exceeds a gain at most, in one unit: as the strongest signal exceeds its chance.
