@@ -31,10 +31,9 @@ impl Rules for C {
             | "declaration_list"
             | "field_declaration_list"
             | "template_declaration"
-            | "preproc_ifdef"
-            | "preproc_if"
-            | "preproc_else"
             | "declaration" => Role::Open,
+            // It may not be compiled, and what guards a header stands around no test.
+            "preproc_ifdef" | "preproc_if" | "preproc_else" | "preproc_elif" => Role::Doubtful,
             _ => Role::Leaf,
         }
     }
@@ -52,7 +51,7 @@ impl Rules for C {
 
     fn tests(&self, project: &Project, file: usize) -> Vec<TestItem> {
         let (_, outline) = project.file(file);
-        let tests = (0..).zip(&outline.definitions).filter(|(_, it)| it.marks.is_test);
+        let tests = (0..).zip(&outline.definitions).filter(|(_, it)| it.marks.is_test && !it.marks.is_left_out);
         tests.map(|(definition, it)| TestItem { id: it.name.clone(), at: At { file, definition } }).collect()
     }
 }

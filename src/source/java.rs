@@ -33,6 +33,12 @@ impl Rules for Java {
             "class_declaration" | "interface_declaration" | "enum_declaration" | "record_declaration" => {
                 let mut defined = Defined::new(place.field(node, "name"), SymbolKind::Class, node);
                 defined.marks = annotations(node, place);
+                // A class that belongs to an instance of another is a test by `@Nested` alone.
+                let is_inner = node.parent().is_some_and(|it| it.kind() == "class_body");
+                let needs_instance = is_inner
+                    && node.kind() == "class_declaration"
+                    && !has_modifier(node, place, &["static", "@Nested"]);
+                defined.marks.is_left_out |= needs_instance || node.kind() == "interface_declaration";
                 if let Some(base) = node.child_by_field_name("superclass").and_then(|it| it.named_child(0)) {
                     defined.bases.push(place.of(base).split('<').next().unwrap_or("").to_owned());
                 }
@@ -41,6 +47,7 @@ impl Rules for Java {
             "method_declaration" | "constructor_declaration" => {
                 let mut defined = Defined::new(place.field(node, "name"), SymbolKind::Function, node);
                 defined.marks = annotations(node, place);
+                defined.marks.is_left_out |= has_modifier(node, place, &["private", "static"]);
                 defined.inside = None;
                 Role::Definition(defined)
             }
@@ -120,6 +127,12 @@ fn in_package(project: &Project, file: usize, name: &str) -> Option<At> {
     let path = if folder.is_empty() { format!("{name}.java") } else { format!("{folder}/{name}.java") };
     let file = project.nearest(&path, file)?;
     project.look_up(file, name)
+}
+
+/// Whether one of these stands before a declaration.
+fn has_modifier(node: Node<'_>, place: &Place<'_>, words: &[&str]) -> bool {
+    let modifiers = node.named_children(&mut node.walk()).find(|child| child.kind() == "modifiers");
+    modifiers.is_some_and(|modifiers| place.of(modifiers).split_whitespace().any(|word| words.contains(&word)))
 }
 
 fn annotations(node: Node<'_>, place: &Place<'_>) -> Marks {

@@ -265,14 +265,23 @@ fn junit_runs_methods_of_classes_that_are_not_abstract() {
     let base = "package a.b;\npublic abstract class Base {\n  @Test void inherited() {}\n  @Test void own() {}\n}\n";
     let text = "package a.b;\nimport org.junit.jupiter.api.*;\nclass XTest extends Base {\n  @BeforeEach void setUp() {}\n  @Test void own() {}\n  \
                 @ParameterizedTest(name = \"x\") @ValueSource(ints = 1) void each(int x) {}\n  @Disabled @Test void off() {}\n  void helper() {}\n  \
-                @Nested class Inner { @Test void deep() {} }\n}\n";
+                @Nested class Inner { @Test void deep() {} }\n  \
+                static class Plain { @Test void flat() {} }\n  class Inside { @Test void no() {} }\n  @Test private void hidden() {}\n}\n\
+                interface Contract { @Test default void agreed() {} }\n";
     let old = "import junit.framework.TestCase;\npublic class OldTest extends TestCase { public void testIt() {} void other() {} }\n";
     let files = [
         ("src/test/java/a/b/XTest.java", text),
         ("src/test/java/a/b/Base.java", base),
         ("src/test/java/OldTest.java", old),
     ];
-    let want = ["OldTest#testIt", "a.b.XTest#each", "a.b.XTest#inherited", "a.b.XTest#own", "a.b.XTest$Inner#deep"];
+    let want = [
+        "OldTest#testIt",
+        "a.b.XTest#each",
+        "a.b.XTest#inherited",
+        "a.b.XTest#own",
+        "a.b.XTest$Inner#deep",
+        "a.b.XTest$Plain#flat",
+    ];
     assert_eq!(tests(&files), want);
 }
 
@@ -307,7 +316,7 @@ test(name, () => {});
 
 #[test]
 fn google_tests_have_a_suite() {
-    let text = "#include <gtest/gtest.h>\nnamespace a {\nTEST(Sum, Adds) {\n  EXPECT_EQ(1, 1);\n}\nTEST_F(Fix, DISABLED_Off) {}\nint helper(int x) { return x; }\n}\n";
+    let text = "#include <gtest/gtest.h>\nnamespace a {\nTEST(Sum, Adds) {\n  EXPECT_EQ(1, 1);\n}\nTEST_F(Fix, DISABLED_Off) {}\nint helper(int x) { return x; }\n}\n#if 0\nTEST(Sum, Gone) {}\n#endif\n";
     assert_eq!(tests(&[("sum_test.cc", text)]), ["Sum.Adds"]);
     let text = "class A {\n  int m() const { return 1; }\n};\nint A::n() {\n  return 2;\n}\nstatic void *f(void) { return 0; }\n";
     let names: Vec<String> = symbols("a.cc", text).into_iter().map(|it| it.0).collect();
