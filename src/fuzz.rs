@@ -3,7 +3,9 @@
 //! A body returns on any input, and panics when an invariant of the room it calls does not hold.
 
 mod ingest;
+mod merge;
 mod model;
+mod postings;
 mod replay;
 mod sample;
 #[cfg(feature = "source")]
@@ -12,9 +14,11 @@ mod source;
 #[cfg(feature = "sqlite")]
 pub use ingest::coverage_db;
 pub use ingest::{conceptual, coverage_json, ctags, durations, ingest, json_lines, junit, lcov};
+pub use merge::merge;
 pub use model::{model, select_flipped};
+pub use postings::postings;
 pub use replay::past_runs;
-pub use sample::{SAMPLE_DIFF, sample};
+pub use sample::{SAMPLE_DIFF, sample, shard};
 #[cfg(feature = "source")]
 pub use source::source;
 
@@ -67,5 +71,40 @@ mod tests {
         }
         model(b"");
         select_flipped(b"");
+    }
+
+    #[test]
+    fn damaged_shards_join_in_any_order_or_not_at_all() {
+        merge(b"");
+        for at in (0..40_000u32).step_by(311) {
+            let at = at.to_le_bytes();
+            merge(&[at[0], at[1], at[2], 0x81]);
+        }
+    }
+
+    /// The crate's bitmaps as lists, of every kind of container, and each of their bytes changed.
+    #[test]
+    fn bitmaps_are_what_the_crate_reads() {
+        let kinds = [(0u32..3, 5), (70_000..70_040, 1), (0..6, 40_000)];
+        let mut bitmap: roaring::RoaringBitmap =
+            kinds.into_iter().flat_map(|(ids, step)| ids.map(move |id| id * step)).collect();
+        for optimized in [false, true] {
+            if optimized {
+                bitmap.optimize();
+            }
+            // Ids by bitmap, all signals 1, the number of ids after the tag.
+            let mut list = vec![1, u8::try_from(bitmap.len()).unwrap()];
+            bitmap.serialize_into(&mut list).unwrap();
+            postings(&list);
+            for (at, flip) in (0..list.len()).flat_map(|at| (0..8).map(move |bit| (at, 1 << bit))) {
+                let mut list = list.clone();
+                list[at] ^= flip;
+                postings(&list);
+            }
+        }
+        // Recipes of lists long enough to be bitmaps.
+        for step in 0..8 {
+            postings(&[7, 0, 0, 0x80, step, 0xff, 1, 1, 0xff, 0xff, 0, 9]);
+        }
     }
 }

@@ -117,3 +117,36 @@ pub fn sample() -> Observations {
     }
     seen
 }
+
+/// The observations of another shard of the suite of [`sample`]: some of its tests and files, and some of its own.
+pub fn shard() -> Observations {
+    let mut seen = Observations::default();
+    let tests: Vec<_> = (190..215).map(|at| seen.test(&format!("tests/test_1.py::test_{at:03}"))).collect();
+    for (path, first, last, step) in
+        [("src/a.py", 2, 3, 2), ("src/a.py", 5, 7, 5), ("deep/lib/src/c.py", 2, 9, 1), ("e.py", 1, 4, 3)]
+    {
+        let file = seen.file(path);
+        let lines: LineSet = [LineRange { first, last }].into_iter().collect();
+        tests.iter().step_by(step).for_each(|&test| seen.cover(test, file, &lines));
+        seen.file_mut(file).imported = [LineRange { first: 1, last: 12 }].into_iter().collect();
+        let symbol =
+            Symbol { lines: LineRange { first: 2, last: 9 }, name: "shared".to_owned(), kind: SymbolKind::Function };
+        seen.file_mut(file).symbols = [symbol].into();
+    }
+    seen.weight("pkg.mod", 0.5);
+    let defined = seen.file("checks/late.py");
+    for (at, &test) in (0u32..).zip(&tests).filter(|(at, _)| at % 3 == 0) {
+        seen.signal(test, "pkg.mod", f64::from(at + 1) / 20.0);
+        seen.signal(test, "pkg.new", 0.5);
+        seen.text(test, "late parcel");
+        seen.test_mut(test).family = Some("family 1".to_owned());
+        let outcome = [Outcome::Passed, Outcome::Failed, Outcome::Flaky][at as usize / 3 % 3];
+        let run = Run { time_us: 1 << 50, commit: "c0ffee1".to_owned(), outcome, cost_us: Some(u64::from(at)) };
+        seen.run(test, run);
+    }
+    let other = seen.test("checks::late");
+    seen.test_mut(other).file = Some(defined);
+    seen.constant("words", 4.5);
+    seen.session(Session { whole: true, time_us: 7, tests: 25, files: 1, cost_us: 300, wall_us: 500 });
+    seen
+}

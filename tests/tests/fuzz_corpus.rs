@@ -18,7 +18,10 @@ const TARGETS: &[Target] = &[
     ("durations", fuzz::durations),
     ("ctags", fuzz::ctags),
     ("past_runs", fuzz::past_runs),
+    ("coverage_db", fuzz::coverage_db),
     ("model", fuzz::model),
+    ("merge", fuzz::merge),
+    ("postings", fuzz::postings),
     ("source", fuzz::source),
 ];
 

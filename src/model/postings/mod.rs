@@ -209,6 +209,11 @@ impl<'a> PostingList<'a> {
         self.bytes
     }
 
+    /// The portable bitmap of its tests, where they are stored as one.
+    pub(crate) fn bitmap(&self) -> Option<&'a [u8]> {
+        (self.encoding == Encoding::Roaring).then_some(self.ids)
+    }
+
     /// Calls `visit` with each posting, ascending by test.
     ///
     /// # Errors

@@ -89,10 +89,10 @@ fn runs(cursor: &mut Cursor<'_>, cardinality: usize, visit: &mut impl FnMut(u16)
     let count = usize::from(u16_at(cursor.take(2)?, 0)?);
     let pairs = cursor.take(count * 4)?;
     let mut left = cardinality;
-    let mut next = 0u32;
+    let mut least = 0u32;
     for run in 0..count {
         let (start, more) = (u16_at(pairs, 2 * run)?, u16_at(pairs, 2 * run + 1)?);
-        if u32::from(start) < next {
+        if u32::from(start) < least {
             return None;
         }
         let last = start.checked_add(more)?;
@@ -100,7 +100,7 @@ fn runs(cursor: &mut Cursor<'_>, cardinality: usize, visit: &mut impl FnMut(u16)
         for low in start..=last {
             visit(low)?;
         }
-        next = u32::from(last) + 1;
+        least = u32::from(last) + 2; // Runs that touch are one run.
     }
     (left == 0).then_some(())
 }
