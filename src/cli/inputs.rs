@@ -136,11 +136,14 @@ impl Reading<'_> {
         path: Option<&Path>,
     ) -> Result<Summary, Error> {
         let stage = format!("read `{name}`");
-        let mut input = Watched { input, stage, done: 0, total, progress: &self.progress };
+        let mut input = Watched { input, stage: stage.clone(), done: 0, total, progress: &self.progress };
         let mut head = Vec::new();
         (&mut input).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|error| read_error(name, error))?;
         match (detect(name, &head)?, path) {
-            (Kind::CoverageDb, Some(path)) => Ok(self.ingest.database(name, path, self.context)?),
+            (Kind::CoverageDb, Some(path)) => {
+                let told = |done, total| self.progress.borrow_mut().at(&stage, done, Some(total));
+                Ok(self.ingest.database(name, path, self.context, told)?)
+            }
             (Kind::JsonLines, _) => {
                 let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
                 Ok(self.ingest.json_lines(name, head.chain(input), self.context)?)

@@ -16,7 +16,13 @@ pub(super) fn read_bytes(input: &str, _: &[u8], _: &Context, _: &mut Ingest) -> 
 }
 
 #[cfg(not(feature = "sqlite"))]
-pub(super) fn read_path(input: &str, _: &std::path::Path, _: &Context, _: &mut Ingest) -> Result<Summary, IngestError> {
+pub(super) fn read_path(
+    input: &str,
+    _: &std::path::Path,
+    _: &Context,
+    _: &mut Ingest,
+    _: impl FnMut(u64, u64),
+) -> Result<Summary, IngestError> {
     Err(IngestError::NoSqlite { input: input.to_owned() })
 }
 
@@ -48,15 +54,16 @@ mod sqlite {
         let io = |source| IngestError::Io { input: input.to_owned(), source };
         let mut file = tempfile::NamedTempFile::new().map_err(io)?;
         file.write_all(bytes).and_then(|()| file.flush()).map_err(io)?;
-        read_path(input, file.path(), context, into)
+        read_path(input, file.path(), context, into, |_, _| ())
     }
 
-    /// Reads a database where it lies.
+    /// Reads a database where it lies; `told` hears how much of how much is done.
     pub(in super::super) fn read_path(
         input: &str,
         path: &Path,
         context: &Context,
         into: &mut Ingest,
+        mut told: impl FnMut(u64, u64),
     ) -> Result<Summary, IngestError> {
         let io = |source| IngestError::Io { input: input.to_owned(), source };
         let path = std::path::absolute(path).map_err(io)?;
@@ -70,16 +77,47 @@ mod sqlite {
         if !head.starts_with(b"SQLite format 3\0") {
             return Err(source.broken("its first bytes are not those of SQLite"));
         }
+        let mut progress = RowProgress { told: &mut told, rows: 0, total: 0 };
         // Byte 18 is the write version: 2 stands for a write-ahead log.
         let recording = if ["-wal", "-journal"].iter().any(|suffix| is_filled(&beside(&path, suffix))) {
             let copy = copied(&path).map_err(io)?;
-            source.recording(&copy.path().join("db"), Access::Copy)?
+            source.recording(&copy.path().join("db"), Access::Copy, &mut progress)?
         } else if head[18] == 2 {
-            source.recording(&path, Access::Immutable)?
+            source.recording(&path, Access::Immutable, &mut progress)?
         } else {
-            source.recording(&path, Access::ReadOnly)?
+            source.recording(&path, Access::ReadOnly, &mut progress)?
         };
-        recording.settle(input, Kind::CoverageDb, context, into)
+        let (rows, total) = (progress.rows, progress.whole());
+        let files = recording.files.len() as u64;
+        // Joining what was read file by file takes about as long as reading it.
+        recording.settle(input, Kind::CoverageDb, context, into, |file| {
+            told(rows + rows * file as u64 / files.max(1), total);
+        })
+    }
+
+    /// How many rows are read, for who waits.
+    struct RowProgress<'t> {
+        told: &'t mut dyn FnMut(u64, u64),
+        rows: u64,
+        /// All rows, as far as their numbers tell; a database may state anything.
+        total: u64,
+    }
+
+    impl RowProgress<'_> {
+        const ROWS_BETWEEN: u64 = 4096;
+
+        fn row(&mut self) {
+            self.rows += 1;
+            if self.rows.is_multiple_of(Self::ROWS_BETWEEN) {
+                let whole = self.whole();
+                (self.told)(self.rows, whole);
+            }
+        }
+
+        /// Reading and joining.
+        fn whole(&self) -> u64 {
+            self.total.max(self.rows).saturating_mul(2)
+        }
     }
 
     fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -139,14 +177,20 @@ mod sqlite {
             }
         }
 
-        fn recording(&self, path: &Path, access: Access) -> Result<Recording, IngestError> {
+        fn recording(
+            &self,
+            path: &Path,
+            access: Access,
+            progress: &mut RowProgress<'_>,
+        ) -> Result<Recording, IngestError> {
             let database = self.open(path, access)?;
             self.check_schema(&database)?;
             let mut recording = Recording::default();
             let files = self.files(&database, &mut recording)?;
             let contexts = self.contexts(&database, &mut recording)?;
-            self.lines(&database, &files, &contexts, &mut recording)?;
-            self.arcs(&database, &files, &contexts, &mut recording)?;
+            progress.total = rows_of(&database, "line_bits").saturating_add(rows_of(&database, "arc"));
+            self.lines(&database, &files, &contexts, &mut recording, progress)?;
+            self.arcs(&database, &files, &contexts, &mut recording, progress)?;
             Ok(recording)
         }
 
@@ -213,18 +257,19 @@ mod sqlite {
             Ok(())
         }
 
-        fn files(&self, database: &Connection, recording: &mut Recording) -> Result<HashMap<i64, usize>, IngestError> {
-            let mut files = HashMap::new();
+        fn files(&self, database: &Connection, recording: &mut Recording) -> Result<Ids, IngestError> {
+            let mut files = Ids::default();
             self.each(database, "SELECT id, path FROM file", |row| {
-                files.insert(self.integer(row, 0, "a file's id")?, recording.files.len());
+                let position = u32::try_from(recording.files.len()).expect("files of one input fit its size");
+                files.insert(self.integer(row, 0, "a file's id")?, position);
                 recording.files.push(RecordedFile::new(self.text(row, 1, "a file's path")?));
                 Ok(())
             })?;
             Ok(files)
         }
 
-        fn contexts(&self, database: &Connection, recording: &mut Recording) -> Result<HashMap<i64, u32>, IngestError> {
-            let mut contexts = HashMap::new();
+        fn contexts(&self, database: &Connection, recording: &mut Recording) -> Result<Ids, IngestError> {
+            let mut contexts = Ids::default();
             self.each(database, "SELECT id, context FROM context", |row| {
                 let position = recording.context(self.text(row, 1, "a context's name")?);
                 contexts.insert(self.integer(row, 0, "a context's id")?, position);
@@ -236,11 +281,13 @@ mod sqlite {
         fn lines(
             &self,
             database: &Connection,
-            files: &HashMap<i64, usize>,
-            contexts: &HashMap<i64, u32>,
+            files: &Ids,
+            contexts: &Ids,
             recording: &mut Recording,
+            progress: &mut RowProgress<'_>,
         ) -> Result<(), IngestError> {
             self.each(database, "SELECT file_id, context_id, numbits FROM line_bits", |row| {
+                progress.row();
                 let (file, context) = self.keys(row, files, contexts, "line_bits")?;
                 let file = &mut recording.files[file];
                 let ValueRef::Blob(bits) = value(row, 2) else {
@@ -259,14 +306,16 @@ mod sqlite {
         fn arcs(
             &self,
             database: &Connection,
-            files: &HashMap<i64, usize>,
-            contexts: &HashMap<i64, u32>,
+            files: &Ids,
+            contexts: &Ids,
             recording: &mut Recording,
+            progress: &mut RowProgress<'_>,
         ) -> Result<(), IngestError> {
             // Rows of one file and context follow each other as they were written: gather, then add once.
             let mut group: Option<(usize, u32)> = None;
             let mut arcs: Vec<(i64, i64)> = Vec::new();
             self.each(database, "SELECT file_id, context_id, fromno, tono FROM arc", |row| {
+                progress.row();
                 let key = self.keys(row, files, contexts, "arc")?;
                 if let Some((file, context)) = group.filter(|&known| known != key) {
                     add_arcs(&mut recording.files[file], context, &mut arcs);
@@ -292,17 +341,11 @@ mod sqlite {
             Ok(line)
         }
 
-        fn keys(
-            &self,
-            row: &Row<'_>,
-            files: &HashMap<i64, usize>,
-            contexts: &HashMap<i64, u32>,
-            table: &str,
-        ) -> Result<(usize, u32), IngestError> {
+        fn keys(&self, row: &Row<'_>, files: &Ids, contexts: &Ids, table: &str) -> Result<(usize, u32), IngestError> {
             let file = self.integer(row, 0, "a file_id")?;
             let context = self.integer(row, 1, "a context_id")?;
-            match (files.get(&file), contexts.get(&context)) {
-                (Some(&file), Some(&context)) => Ok((file, context)),
+            match (files.get(file), contexts.get(context)) {
+                (Some(file), Some(context)) => Ok((file as usize, context)),
                 (None, _) => Err(self.broken(format!("table `{table}` names file {file}, which is not there"))),
                 (_, None) => Err(self.broken(format!("table `{table}` names context {context}, which is not there"))),
             }
@@ -325,6 +368,35 @@ mod sqlite {
         }
     }
 
+    /// Positions by the ids of a table, which are nearly always 1, 2, 3 and so on.
+    #[derive(Default)]
+    struct Ids {
+        /// By the id less 1.
+        dense: Vec<u32>,
+        others: HashMap<i64, u32>,
+    }
+
+    impl Ids {
+        fn insert(&mut self, id: i64, position: u32) {
+            match usize::try_from(id) {
+                Ok(id) if id == self.dense.len() + 1 => self.dense.push(position),
+                _ => drop(self.others.insert(id, position)),
+            }
+        }
+
+        fn get(&self, id: i64) -> Option<u32> {
+            let at = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
+            at.and_then(|at| self.dense.get(at)).or_else(|| self.others.get(&id)).copied()
+        }
+    }
+
+    /// How many rows a table has at most, by their numbers; 0 where it has none.
+    fn rows_of(database: &Connection, table: &str) -> u64 {
+        let last =
+            database.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get::<_, Option<i64>>(0));
+        last.ok().flatten().and_then(|last| u64::try_from(last).ok()).unwrap_or(0)
+    }
+
     /// Adds arcs of one context and the lines that they join.
     fn add_arcs(file: &mut RecordedFile, context: u32, arcs: &mut Vec<(i64, i64)>) {
         let lines = arcs.iter().flat_map(|&(from, to)| [from, to]);
@@ -342,27 +414,35 @@ mod sqlite {
     pub(super) fn lines_of(bits: &[u8]) -> LineSet {
         let mut lines = LineSet::default();
         let mut open: Option<u32> = None;
-        let mut line = 0_u32;
-        for &byte in bits {
-            match (byte, open) {
-                (0x00, None) | (0xff, Some(_)) => line += 8,
-                _ => {
-                    for bit in 0..8 {
-                        match (byte >> bit & 1 == 1 && line > 0, open) {
-                            (true, None) => open = Some(line),
-                            (false, Some(first)) => {
-                                lines.insert(LineRange { first, last: line - 1 });
-                                open = None;
-                            }
-                            _ => {}
-                        }
-                        line += 1;
-                    }
+        let mut base = 0;
+        for part in bits.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            let mut left = u64::from_le_bytes(word);
+            if base == 0 {
+                left &= !1;
+            }
+            // What is left of the word begins at this line.
+            let mut line = base;
+            base += u64::BITS;
+            while line < base {
+                let same = if open.is_some() { left.trailing_ones() } else { left.trailing_zeros() };
+                line += same;
+                if line >= base {
+                    break;
                 }
+                left >>= same;
+                open = match open {
+                    None => Some(line),
+                    Some(first) => {
+                        lines.insert(LineRange { first, last: line - 1 });
+                        None
+                    }
+                };
             }
         }
         if let Some(first) = open {
-            lines.insert(LineRange { first, last: line - 1 });
+            lines.insert(LineRange { first, last: base - 1 });
         }
         lines
     }
@@ -401,5 +481,39 @@ mod sqlite {
             }
         }
         uri + "?" + mode
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            /// Bit by bit, across the bytes and words that are read at once.
+            #[test]
+            fn numbits_are_their_lines(
+                bits in proptest::collection::vec(prop_oneof![Just(0u8), Just(0xff), any::<u8>()], 0..40),
+            ) {
+                let lines = lines_of(&bits);
+                for line in 0..400u32 {
+                    let is_set = bits.get(line as usize / 8).is_some_and(|byte| byte >> (line % 8) & 1 == 1);
+                    prop_assert_eq!(lines.contains(line), is_set && line > 0, "line {}", line);
+                }
+            }
+
+            /// Ids as coverage.py numbers them, and as nobody does.
+            #[test]
+            fn positions_are_found_by_their_ids(ids in proptest::collection::btree_set(prop_oneof![-3i64..20, any::<i64>()], 0..30)) {
+                let mut known = Ids::default();
+                (0..).zip(&ids).for_each(|(position, &id)| known.insert(id, position));
+                for (position, &id) in (0..).zip(&ids) {
+                    prop_assert_eq!(known.get(id), Some(position));
+                }
+                for id in (-5..25).chain([i64::MIN, i64::MAX]).filter(|id| !ids.contains(id)) {
+                    prop_assert_eq!(known.get(id), None);
+                }
+            }
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn read(input: &str, bytes: &[u8], context: &Context, into: &mut Inge
         let also = " and export with `coverage json --show-contexts`";
         return Err(IngestError::NoContexts { input: input.to_owned(), found, also });
     }
-    recording.settle(input, Kind::CoverageJson, context, into)
+    recording.settle(input, Kind::CoverageJson, context, into, |_| ())
 }
 
 struct Reading<'a> {

@@ -144,12 +144,19 @@ impl Ingest {
         json_lines::read(input, bytes, context, self)
     }
 
-    /// Reads a coverage.py database where it lies, without writing beside it.
+    /// Reads a coverage.py database where it lies, without writing beside it; `told` hears how much of how much is done, from
+    /// time to time.
     ///
     /// # Errors
     /// A file that is no such database, is damaged, or has no usable contexts.
-    pub fn database(&mut self, input: &str, path: &Path, context: &Context) -> Result<Summary, IngestError> {
-        let summary = coverage_db::read_path(input, path, context, self)?;
+    pub fn database(
+        &mut self,
+        input: &str,
+        path: &Path,
+        context: &Context,
+        told: impl FnMut(u64, u64),
+    ) -> Result<Summary, IngestError> {
+        let summary = coverage_db::read_path(input, path, context, self, told)?;
         self.settle()?;
         Ok(summary)
     }

@@ -4,7 +4,6 @@
 //! ran outside any test); a static context of the recording stands before them as `static|...`.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::{Context, Ingest, IngestError, Kind, Note, Outside, Summary};
@@ -22,12 +21,17 @@ const WORKERS_MOST: usize = 64;
 const WORKERS_TESTS: usize = 200;
 const WORKERS_BUSIEST: f64 = 0.25;
 
+/// Lines of a file are counted one by one if there are at most so many a range.
+const LINES_PER_RANGE: usize = 8;
+
 /// Numbers from here on stand for arcs of a line to itself.
 const SELF_ARC: u32 = 1 << 31;
 
 /// Lines, or numbers of arcs, by context. Additions to what is there wait, so that any order costs a sort at most.
 #[derive(Debug, Default)]
 struct ByContext {
+    /// As they came, a context perhaps more than once: a database has one row a context, nearly always ascending.
+    whole: Vec<(u32, LineSet)>,
     sets: HashMap<u32, LineSet>,
     late: Vec<(u32, LineRange)>,
 }
@@ -35,10 +39,7 @@ struct ByContext {
 impl ByContext {
     #[cfg(feature = "sqlite")]
     fn add(&mut self, context: u32, lines: LineSet) {
-        match self.sets.entry(context) {
-            Entry::Vacant(entry) => drop(entry.insert(lines)),
-            Entry::Occupied(_) => self.late.extend(lines.ranges().iter().map(|&range| (context, range))),
-        }
+        self.whole.push((context, lines));
     }
 
     fn add_line(&mut self, context: u32, line: LineRange) {
@@ -50,14 +51,30 @@ impl ByContext {
         }
     }
 
-    fn settled(mut self) -> HashMap<u32, LineSet> {
+    /// Each context once, ascending.
+    fn settled(mut self) -> Vec<(u32, LineSet)> {
         self.late.sort_unstable();
         for group in self.late.chunk_by(|a, b| a.0 == b.0) {
-            let lines: LineSet = group.iter().map(|&(_, range)| range).collect();
-            self.sets.entry(group[0].0).or_default().union(&lines);
+            self.whole.push((group[0].0, group.iter().map(|&(_, range)| range).collect()));
         }
-        self.sets
+        self.whole.extend(self.sets);
+        joined(self.whole)
     }
+}
+
+/// Each key once, ascending, with all lines of it: O(n) where keys ascend, else a sort.
+fn joined<K: Copy + Ord>(mut sets: Vec<(K, LineSet)>) -> Vec<(K, LineSet)> {
+    if !sets.is_sorted_by_key(|&(key, _)| key) {
+        sets.sort_by_key(|&(key, _)| key);
+    }
+    if sets.is_sorted_by(|a, b| a.0 < b.0) {
+        return sets;
+    }
+    let union = |group: &mut [(K, LineSet)]| match group {
+        [(key, lines)] => (*key, std::mem::take(lines)),
+        _ => (group[0].0, group.iter().flat_map(|(_, lines)| lines.ranges().iter().copied()).collect()),
+    };
+    sets.chunk_by_mut(|a, b| a.0 == b.0).map(union).collect()
 }
 
 /// A file's arcs, numbered as they come. They tell first hits where lines do not: two arcs meet in a line, and each of
@@ -85,11 +102,11 @@ impl RecordedArcs {
 
     /// The arcs that tell. The `sysmon` core notes each line as an arc to itself, once; the arcs of its branches and
     /// returns it may note once for each place in the code that they leave from, and so for several tests.
-    fn telling(self) -> HashMap<u32, LineSet> {
+    fn telling(self) -> Vec<(u32, LineSet)> {
         let mut noted = self.noted.settled();
         if self.selves * 2 >= self.numbers.len() {
             let is_self = |arc: &LineRange| arc.first >= SELF_ARC;
-            noted.values_mut().for_each(|arcs| *arcs = arcs.ranges().iter().copied().filter(is_self).collect());
+            noted.iter_mut().for_each(|(_, arcs)| *arcs = arcs.ranges().iter().copied().filter(is_self).collect());
         }
         noted
     }
@@ -126,8 +143,8 @@ impl RecordedFile {
         self.lines.add_line(context, line);
     }
 
-    /// The lines by context, in no order.
-    pub(super) fn into_covered(self) -> HashMap<u32, LineSet> {
+    /// The lines of each context, ascending.
+    pub(super) fn into_covered(self) -> Vec<(u32, LineSet)> {
         self.lines.settled()
     }
 }
@@ -152,13 +169,14 @@ impl Recording {
         position
     }
 
-    /// Judges the recording and adds it to what is gathered.
+    /// Judges the recording and adds it to what is gathered; `told` hears how many files are done.
     pub(super) fn settle(
         mut self,
         input: &str,
         kind: Kind,
         context: &Context,
         into: &mut Ingest,
+        mut told: impl FnMut(usize),
     ) -> Result<Summary, IngestError> {
         let owners = owners(&self.contexts);
         self.check_contexts(input, kind, &owners)?;
@@ -172,7 +190,8 @@ impl Recording {
         let mut outside = Outside::default();
         let mut judged = Judged::default();
         let (mut files, mut pairs, mut named) = (0, 0, HashSet::new());
-        for recorded in std::mem::take(&mut self.files) {
+        for (at, recorded) in std::mem::take(&mut self.files).into_iter().enumerate() {
+            told(at);
             let Some(file) = into.file(&recorded.path, context, &mut outside) else { continue };
             files += 1;
             let imported = &mut into.seen.file_mut(file).imported;
@@ -231,21 +250,18 @@ impl Recording {
 
 /// Sums up by test what is known by context; `outside` gets what ran outside any test.
 fn of_tests(
-    by_context: HashMap<u32, LineSet>,
+    by_context: Vec<(u32, LineSet)>,
     tests: &[Option<TestKey>],
     mut outside: impl FnMut(LineSet),
-) -> HashMap<TestKey, LineSet> {
-    let mut by_test: HashMap<TestKey, LineSet> = HashMap::with_capacity(by_context.len());
+) -> Vec<(TestKey, LineSet)> {
+    let mut by_test = Vec::with_capacity(by_context.len());
     for (position, lines) in by_context {
         match tests[position as usize] {
-            Some(test) => match by_test.entry(test) {
-                Entry::Vacant(entry) => drop(entry.insert(lines)),
-                Entry::Occupied(mut entry) => entry.get_mut().union(&lines),
-            },
+            Some(test) => by_test.push((test, lines)),
             None => outside(lines),
         }
     }
-    by_test
+    joined(by_test)
 }
 
 /// The phase that ends a context.
@@ -302,31 +318,19 @@ struct Judged {
 
 impl Judged {
     /// Looks at the lines, or the arcs, of one file. What a test runs of its own file is naturally its own.
-    fn file(&mut self, by_test: &HashMap<TestKey, LineSet>, is_own: impl Fn(TestKey) -> bool) {
-        let mut edges: Vec<(u32, i32)> = Vec::new();
-        let mut tests = Vec::new();
-        for (&test, lines) in by_test {
-            if lines.is_empty() || is_own(test) {
-                continue;
-            }
-            tests.push(test);
-            edges.extend(lines.ranges().iter().flat_map(|range| [(range.first, 1), (range.last + 1, -1)]));
-        }
-        if tests.len() < 2 {
+    fn file(&mut self, by_test: &[(TestKey, LineSet)], is_own: impl Fn(TestKey) -> bool) {
+        let others = by_test.iter().filter(|(test, lines)| !lines.is_empty() && !is_own(*test));
+        let others: Vec<(TestKey, &[LineRange])> = others.map(|(test, lines)| (*test, lines.ranges())).collect();
+        if others.len() < 2 {
             return;
         }
-        edges.sort_unstable();
-        let (mut depth, mut most) = (0_usize, 0);
-        for (_, step) in edges {
-            depth = if step > 0 { depth + 1 } else { depth - 1 };
-            most = most.max(depth);
-        }
+        let most = most_at_once(&others);
         self.most = self.most.max(most);
-        if tests.len() >= FIRST_HIT_TESTS {
-            self.crowd += tests.len();
+        if others.len() >= FIRST_HIT_TESTS {
+            self.crowd += others.len();
             self.busiest += most;
         }
-        self.sharing.extend(tests);
+        self.sharing.extend(others.iter().map(|&(test, _)| test));
     }
 
     /// Whether no two tests share a line, and there are too few of them to say that this cannot be.
@@ -345,9 +349,74 @@ impl Judged {
     }
 }
 
+/// How many of the tests share the line that most of them share.
+fn most_at_once(tests: &[(TestKey, &[LineRange])]) -> usize {
+    let ranges = || tests.iter().flat_map(|(_, lines)| *lines);
+    let last = ranges().map(|range| range.last).max().unwrap_or(0) as usize;
+    // Lines lie close together and are counted one by one; numbers of arcs may be far apart, and their ends are sorted.
+    if last < ranges().count() * LINES_PER_RANGE {
+        let mut steps = vec![0_i64; last + 2];
+        for range in ranges() {
+            steps[range.first as usize] += 1;
+            steps[range.last as usize + 1] -= 1;
+        }
+        return deepest(steps);
+    }
+    let mut edges: Vec<(u32, i64)> =
+        ranges().flat_map(|range| [(range.first, 1), (range.last.saturating_add(1), -1)]).collect();
+    edges.sort_unstable();
+    deepest(edges.into_iter().map(|(_, step)| step))
+}
+
+/// The greatest sum of the first steps.
+fn deepest(steps: impl IntoIterator<Item = i64>) -> usize {
+    let sums = steps.into_iter().scan(0, |depth: &mut i64, step| {
+        *depth += step;
+        Some(*depth)
+    });
+    usize::try_from(sums.max().unwrap_or(0)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Close together or far apart, the lines that most tests share are those that a count of each finds.
+        #[test]
+        fn the_busiest_line_is_found(
+            tests in proptest::collection::vec(proptest::collection::vec((1u32..40, 0u32..5), 0..9), 0..9),
+            apart in prop_oneof![Just(1u32), Just(1000)],
+        ) {
+            let sets: Vec<LineSet> = tests
+                .iter()
+                .map(|ranges| ranges.iter().map(|&(at, more)| LineRange { first: at * apart, last: at * apart + more }).collect())
+                .collect();
+            let known: Vec<(TestKey, &[LineRange])> =
+                (0..).map(TestKey).zip(&sets).map(|(test, set)| (test, set.ranges())).collect();
+            let runs = |line| sets.iter().filter(|set| set.contains(line)).count();
+            let want = (1..=40 * apart + 5).map(runs).max().unwrap();
+            prop_assert_eq!(most_at_once(&known), want);
+        }
+
+        /// A database may hold several rows of a context, and lines may come in any order.
+        #[test]
+        fn what_is_said_of_a_context_joins(parts in proptest::collection::vec((0u32..4, 1u32..50, 0u32..9), 0..40)) {
+            let sets = parts.iter().map(|&(key, first, more)| {
+                (key, [LineRange { first, last: first + more }].into_iter().collect::<LineSet>())
+            });
+            let found = joined(sets.collect());
+            prop_assert!(found.is_sorted_by(|a, b| a.0 < b.0));
+            for line in 1..60 {
+                for key in 0..4 {
+                    let want = parts.iter().any(|&(known, first, more)| known == key && (first..=first + more).contains(&line));
+                    prop_assert_eq!(found.iter().any(|(known, set)| *known == key && set.contains(line)), want);
+                }
+            }
+        }
+    }
 
     fn owned(contexts: &[&str]) -> Vec<Option<String>> {
         let contexts: Vec<String> = contexts.iter().map(|&name| name.to_owned()).collect();

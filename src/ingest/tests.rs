@@ -625,7 +625,7 @@ mod database {
         let directory = tempfile::tempdir().unwrap();
         let path = database(directory.path(), statements);
         let mut ingest = Ingest::new();
-        ingest.database("the input", &path, &Context::new("/repo"))?;
+        ingest.database("the input", &path, &Context::new("/repo"), |_, _| ())?;
         let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
         assert_eq!(left.len(), 1, "{left:?}");
         Ok(ingest.finish())
@@ -703,14 +703,14 @@ mod database {
         let before = names();
         assert!(before.len() > 1);
         let mut ingest = Ingest::new();
-        ingest.database("db", &path, &Context::new("/repo")).unwrap();
+        ingest.database("db", &path, &Context::new("/repo"), |_, _| ()).unwrap();
         assert_eq!(names(), before);
         assert_eq!(ids(&ingest.finish().0), ["t.py::a", "t.py::b"]);
         drop(writer);
         // The last writer has cleaned up; the header still says that the log is to be used.
         let before = names();
         assert_eq!(before.len(), 1);
-        Ingest::new().database("db", &path, &Context::new("/repo")).unwrap();
+        Ingest::new().database("db", &path, &Context::new("/repo"), |_, _| ()).unwrap();
         assert_eq!(names(), before);
     }
 
@@ -755,7 +755,8 @@ mod database {
             bytes[at] ^= 0x55;
             let _ = Ingest::new().bytes_of_kind(Kind::CoverageDb, "the input", &bytes, &Context::new("/repo"));
         }
-        let missing = Ingest::new().database("the input", &directory.path().join("none"), &Context::new("/repo"));
+        let missing =
+            Ingest::new().database("the input", &directory.path().join("none"), &Context::new("/repo"), |_, _| ());
         assert!(matches!(missing, Err(IngestError::Io { .. })));
     }
 
