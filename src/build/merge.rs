@@ -10,6 +10,9 @@ use super::{BuildError, Phase, Sources, Written};
 use crate::model::{FileView, Index, Stamp};
 use crate::observation::{FileKey, Observations};
 
+/// Files, tests and words between two words on how much is done.
+const STEPS_BETWEEN: u64 = 4096;
+
 /// How many files are named that differ.
 const FILES_NAMED: usize = 5;
 
@@ -37,7 +40,8 @@ struct Content {
 
 impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
     /// Joins models to `nothing`: observations that say how much memory may be used. Whoever names a base vouches that all of
-    /// them describe it. O(their tests, files and words); blocks are read when the model is written.
+    /// them describe it. O(their tests, files and words), of which `told` hears how many are done, from time to time; blocks are
+    /// read when the model is written.
     ///
     /// # Errors
     /// If a model is damaged, or contradicts one before it; with its position.
@@ -45,14 +49,26 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
         models: &[&'a Index<D>],
         named_base: Option<&str>,
         nothing: Observations,
+        mut told: impl FnMut(Phase, u64, u64),
     ) -> Result<Self, (usize, BuildError)> {
         let first = models.first().and_then(|model| model.root().base.as_deref());
         let common = first.filter(|first| models.iter().all(|model| model.root().base.as_deref() == Some(*first)));
         let base = named_base.or(common).map(str::to_owned);
         let files = Shared { is_one_base: base.is_some(), ..Shared::default() };
         let mut merged = Self { sources: Sources::new(nothing), base, files };
+        let steps = |model: &&Index<D>| {
+            let root = model.root();
+            [root.files, root.tests, root.words].map(u64::from).iter().sum::<u64>()
+        };
+        let (mut done, total) = (0, models.iter().map(steps).sum());
+        let mut step = || {
+            done += 1;
+            if done % STEPS_BETWEEN == 0 {
+                told(Phase::Models, done, total);
+            }
+        };
         for (position, model) in models.iter().enumerate() {
-            merged.add(model).map_err(|error| (position, error))?;
+            merged.add(model, &mut step).map_err(|error| (position, error))?;
         }
         Ok(merged)
     }
@@ -73,15 +89,16 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
         self.sources.write(self.base.as_deref(), |path| known.get(path).copied(), told, out)
     }
 
-    fn add(&mut self, model: &'a Index<D>) -> Result<(), BuildError> {
+    fn add(&mut self, model: &'a Index<D>, step: &mut dyn FnMut()) -> Result<(), BuildError> {
         self.check_constants(model)?;
         let mut differing = Vec::new();
         let files = &mut self.files;
-        self.sources.join_seeing(model, |key, view| {
+        let see_file = |key, view: &FileView<'_>| {
             if !files.agrees(key, view) {
                 differing.push(key);
             }
-        })?;
+        };
+        self.sources.join_seeing(model, see_file, step)?;
         if differing.is_empty() {
             return Ok(());
         }

@@ -99,6 +99,8 @@ fn named(files: &[String], more: usize) -> String {
 /// What is being laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// What models that join say of tests and files by themselves, and words.
+    Models,
     /// Files, with the lines that tests ran.
     Files,
     /// Words, with the tests that have them.
@@ -138,16 +140,18 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     /// # Errors
     /// If a part of the model is damaged, or it says that another file defines a test.
     pub fn join(&mut self, index: &'a Index<D>) -> Result<(), BuildError> {
-        self.join_seeing(index, |_, _| ())
+        self.join_seeing(index, |_, _| (), &mut || ())
     }
 
-    /// As [`Sources::join`]; `see_file` sees each file of the model, by its key among the observations.
+    /// As [`Sources::join`]; `see_file` sees each file of the model, by its key among the observations, and `step` is called for
+    /// each file, test and word.
     fn join_seeing(
         &mut self,
         index: &'a Index<D>,
         see_file: impl FnMut(FileKey, &FileView<'_>),
+        step: &mut dyn FnMut(),
     ) -> Result<(), BuildError> {
-        self.older.push(Older::add(index, &mut self.seen, Rule::Join, see_file)?);
+        self.older.push(Older::add(index, &mut self.seen, Rule::Join, see_file, step)?);
         Ok(())
     }
 
@@ -158,7 +162,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     /// If a part of the model is damaged.
     pub fn update(&mut self, index: &'a Index<D>) -> Result<Tally, BuildError> {
         let news = self.seen.tests().iter().map(|facts| facts.recorded || facts.has_signals).collect::<Vec<bool>>();
-        let older = Older::add(index, &mut self.seen, Rule::Update, |_, _| ())?;
+        let older = Older::add(index, &mut self.seen, Rule::Update, |_, _| (), &mut || ())?;
         let (all, known) = (self.seen.tests().len(), older.tests().len());
         let replaced = older.tests().iter().filter(|test| news.get(test.0 as usize) == Some(&true)).count();
         self.older.push(older);

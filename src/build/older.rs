@@ -41,7 +41,8 @@ pub(super) struct Older<'a, D> {
 }
 
 impl<'a, D: AsRef<[u8]>> Older<'a, D> {
-    /// Adds what a model says to what was seen, but for its blocks; `see_file` sees each of its files.
+    /// Adds what a model says to what was seen, but for its blocks; `see_file` sees each of its files, `step` is called for each
+    /// file, test and word.
     ///
     /// # Errors
     /// If a part of the model is damaged, or it contradicts what was seen.
@@ -50,6 +51,7 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
         seen: &mut Observations,
         rule: Rule,
         mut see_file: impl FnMut(FileKey, &FileView<'_>),
+        step: &mut dyn FnMut(),
     ) -> Result<Self, BuildError> {
         let mut older = Self { index, tests: Vec::new(), files: Vec::new(), replaced: Vec::new() };
         each_name(&index.test_names()?, |name| older.tests.push(seen.test(name)))?;
@@ -65,10 +67,11 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
             let view = index.file(file)?;
             see_file(*key, &view);
             older.add_file(&view, *key, seen, rule)?;
+            step();
         }
-        let texts = older.add_tests(seen, rule)?;
+        let texts = older.add_tests(seen, rule, step)?;
         older.add_features(seen)?;
-        older.add_words(seen, &texts)?;
+        older.add_words(seen, &texts, step)?;
         index.sessions()?.into_iter().for_each(|session| seen.session(session));
         let root = index.root();
         for (name, value) in root.calibration.stated(root.constants_stated) {
@@ -80,7 +83,7 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
     }
 
     /// Adds tests; tells of each whether the model holds a text of it that counts.
-    fn add_tests(&self, seen: &mut Observations, rule: Rule) -> Result<Vec<bool>, BuildError> {
+    fn add_tests(&self, seen: &mut Observations, rule: Rule, step: &mut dyn FnMut()) -> Result<Vec<bool>, BuildError> {
         let index = self.index;
         let mut texts = Vec::with_capacity(self.tests.len());
         for test in (0..index.root().tests).map(TestId) {
@@ -97,6 +100,7 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
                 seen.run(key, Run { time_us: run.time_us, commit, outcome: run.outcome, cost_us: run.cost_us });
             }
             texts.push(has_text && !replaced.words);
+            step();
         }
         Ok(texts)
     }
@@ -160,9 +164,10 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
     }
 
     /// Adds the words of the tests that have a text; those of names alone come again with the names.
-    fn add_words(&self, seen: &mut Observations, texts: &[bool]) -> Result<(), BuildError> {
+    fn add_words(&self, seen: &mut Observations, texts: &[bool], step: &mut dyn FnMut()) -> Result<(), BuildError> {
         let mut spilled = Ok(());
         self.index.each_word(|word, list| {
+            step();
             list.for_each(|posting| {
                 let test = posting.test.0 as usize;
                 if texts[test] {

@@ -142,7 +142,7 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     notes.extend(emptiness(sources.observations()));
     let mut progress = args.work.progress();
     let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
-    let written = replace(&target, |out| {
+    let written = replace(&target, args.work.quiet, |out| {
         let written = sources.write(base.commit.as_deref(), stamps(&root), told, out);
         written.map_err(|error| build_error(error, &target))
     })?;

@@ -74,7 +74,7 @@ pub(super) fn run(args: &MeasureArgs) -> Outcome {
         sessions.push(kind.session(runner.time(kind)?));
     }
     // What was built in the meantime is kept.
-    let clock = add(&place.open()?, &sessions)?;
+    let clock = add(&place.open()?, &sessions, args.quiet)?;
     if !args.quiet {
         let took = seconds(start.elapsed().as_secs_f64());
         note(&format!("{} ({}, {took})", ClockReport::from(clock), counted(sessions.len(), "probe")));
@@ -242,7 +242,7 @@ fn tree(directory: &Path) -> &Path {
 }
 
 /// Adds sessions to a model, and gives the clock that it has then.
-fn add(model: &Model, sessions: &[Session]) -> Result<Clock, Error> {
+fn add(model: &Model, sessions: &[Session], quiet: bool) -> Result<Clock, Error> {
     let index = &model.index;
     let mut seen = Observations::default();
     sessions.iter().for_each(|&session| seen.session(session));
@@ -254,7 +254,9 @@ fn add(model: &Model, sessions: &[Session]) -> Result<Clock, Error> {
         Some(Stamp { size_bytes, hash })
     };
     let kept: Vec<Session> = sources.observations().sessions().iter().copied().collect();
-    replace(&model.path, |out| sources.write(index.root().base.as_deref(), stamp, |_, _, _| (), out).map_err(failed))?;
+    replace(&model.path, quiet, |out| {
+        sources.write(index.root().base.as_deref(), stamp, |_, _, _| (), out).map_err(failed)
+    })?;
     Ok(Clock::learn(&kept))
 }
 

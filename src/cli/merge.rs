@@ -55,13 +55,13 @@ pub(super) fn run(args: &MergeArgs) -> Outcome {
         }
         None => Base { commit: None, note: None },
     };
-    let merged = Merged::join(&known, named.commit.as_deref(), nothing)
+    let mut progress = args.work.progress();
+    let mut told = |phase, done, total| progress.at(stage(phase), done, Some(total));
+    let merged = Merged::join(&known, named.commit.as_deref(), nothing, &mut told)
         .map_err(|(position, error)| build_error(error, &args.models[position]))?;
     let has_base = merged.base().is_some();
-    let mut progress = args.work.progress();
-    let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
-    let written = replace(&args.output, |out| {
-        merged.write(told, out).map_err(|error| match error {
+    let written = replace(&args.output, args.work.quiet, |out| {
+        merged.write(&mut told, out).map_err(|error| match error {
             BuildError::Joined { position, error } => Error::Model { path: args.models[position].clone(), error },
             error => build_error(error, &args.output),
         })

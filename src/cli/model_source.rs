@@ -156,7 +156,7 @@ pub(super) fn open_or_build(place: &Place, first: FirstBuild, diff: &Diff<'_>, q
         )));
     }
     let bytes = build_within(place, first.limit, Changed::of(diff, &place.root), &command, quiet)?;
-    let written = replace(&place.model, |out| {
+    let written = replace(&place.model, quiet, |out| {
         out.write_all(&bytes).map_err(|error| Error::Write { path: place.model.clone(), error })
     });
     if !quiet {

@@ -20,6 +20,7 @@ const STEPS: u64 = 1000;
 /// What is done in a phase of a build.
 pub(super) fn stage(phase: Phase) -> &'static str {
     match phase {
+        Phase::Models => "join models",
         Phase::Files => "lay out files",
         Phase::Words => "lay out words",
     }

@@ -2,18 +2,24 @@
 //! model.
 //!
 //! What is written aside has one name for each model, `.covopt.aside` for `.covopt`, and its writer holds a lock on it. A
-//! second build of the same model waits for the first; what a build that was killed left behind, the next one takes over.
+//! second build of the same model waits for the first, and soon says so; what a build that was killed left behind, the next
+//! one takes over.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use super::model_source::MODEL_NAME;
-use super::sink;
+use super::{note, sink};
 use crate::error::Error;
 
 /// How much is written at once, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
+/// How long another build is waited for without a word.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Makes sure that a model may be written here: nothing but a model is lost.
 ///
@@ -32,17 +38,24 @@ fn holds_something_else(target: &Path) -> bool {
     fs::metadata(target).is_ok_and(|found| !(found.is_file() && (found.len() == 0 || sink::is_model(target))))
 }
 
-/// Puts what `write` writes in the place of `model`. On any error the old one stays, and nothing beside it.
+/// Puts what `write` writes in the place of `model`. On any error the old one stays, and nothing beside it. That another
+/// build is waited for is said unless `quiet`.
 ///
 /// # Errors
 /// What `write` says, or that the folder or the file cannot be written.
 pub(super) fn replace<T>(
     model: &Path,
+    quiet: bool,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let failed = |error| Error::Write { path: model.to_owned(), error };
     let aside = aside_of(model).ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
-    let file = lock(&aside).map_err(failed)?;
+    let waits = || {
+        if !quiet {
+            note(&format!("waiting for another process that writes `{}`", model.display()));
+        }
+    };
+    let file = lock(&aside, &waits).map_err(failed)?;
     let written =
         write_to(&file, write, failed).and_then(|written| fs::rename(&aside, model).map(|()| written).map_err(failed));
     if written.is_err() {
@@ -71,11 +84,11 @@ fn aside_of(model: &Path) -> Option<PathBuf> {
     Some(model.with_file_name(format!("{hidden}{name}.aside")))
 }
 
-/// The file at `aside`, new or left behind, locked by this process.
-fn lock(aside: &Path) -> io::Result<File> {
+/// The file at `aside`, new or left behind, locked by this process; `waits` is called if that takes a while.
+fn lock(aside: &Path, waits: &(dyn Fn() + Sync)) -> io::Result<File> {
     loop {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(aside)?;
-        match file.lock() {
+        match lock_saying(&file, waits) {
             // Where the file system knows no locks, two builds at once are the caller's to avoid.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
             locked => locked?,
@@ -88,6 +101,26 @@ fn lock(aside: &Path) -> io::Result<File> {
             fs::remove_file(aside)?;
         }
     }
+}
+
+/// Locks a file; calls `waits` once if that takes longer than [`PATIENCE`].
+fn lock_saying(file: &File, waits: &(dyn Fn() + Sync)) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => return Ok(()),
+        Err(TryLockError::Error(error)) => return Err(error),
+        Err(TryLockError::WouldBlock) => {}
+    }
+    let (locked, until_locked) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if until_locked.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                waits();
+            }
+        });
+        let found = file.lock();
+        drop(locked);
+        found
+    })
 }
 
 /// Whether this file is the one at `path`, and not behind a link.
@@ -126,7 +159,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join(".covopt");
         fs::write(folder.path().join(".covopt.aside"), vec![7; 1000]).unwrap();
-        replace(&model, bytes(b"new")).unwrap();
+        replace(&model, true, bytes(b"new")).unwrap();
         assert_eq!(fs::read(&model).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -136,13 +169,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("x.covopt");
         fs::write(&model, "old").unwrap();
-        let refused = replace(&model, |out| {
+        let refused = replace(&model, true, |out| {
             out.write_all(b"half").unwrap();
             Err::<(), Error>(Error::Output(io::ErrorKind::StorageFull.into()))
         });
         assert!(matches!(refused, Err(Error::Output(_))));
         assert_eq!(fs::read(&model).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// Who waits says so once, and not before a while has passed; who does not wait says nothing.
+    #[test]
+    fn waiting_for_another_build_is_said() {
+        use std::sync::atomic::AtomicUsize;
+        let folder = tempfile::tempdir().unwrap();
+        let aside = folder.path().join(".covopt.aside");
+        let said = AtomicUsize::new(0);
+        let (is_said, wait) = mpsc::channel();
+        let waits = move |said: &AtomicUsize| {
+            said.fetch_add(1, Ordering::SeqCst);
+            is_said.send(()).unwrap();
+        };
+        let waits = std::sync::Mutex::new(waits);
+        let waits = || waits.lock().unwrap()(&said);
+        let first = lock(&aside, &waits).unwrap();
+        assert_eq!(said.load(Ordering::SeqCst), 0);
+        thread::scope(|scope| {
+            let second = scope.spawn(|| lock(&aside, &waits).unwrap());
+            wait.recv().unwrap();
+            drop(first);
+            second.join().unwrap();
+        });
+        assert_eq!(said.load(Ordering::SeqCst), 1);
     }
 
     #[cfg(unix)]
@@ -152,7 +210,7 @@ mod tests {
         let (model, other) = (folder.path().join(".covopt"), folder.path().join("other"));
         fs::write(&other, "another file").unwrap();
         std::os::unix::fs::symlink(&other, folder.path().join(".covopt.aside")).unwrap();
-        replace(&model, bytes(b"new")).unwrap();
+        replace(&model, true, bytes(b"new")).unwrap();
         assert_eq!((fs::read(&model).unwrap(), fs::read(&other).unwrap()), (b"new".to_vec(), b"another file".to_vec()));
     }
 
@@ -167,14 +225,14 @@ mod tests {
             build(&seen, None, |_| None)
         };
         let models = [model(1), model(9)];
-        replace(&path, bytes(&models[0])).unwrap();
+        replace(&path, true, bytes(&models[0])).unwrap();
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let writers: Vec<_> = models
                 .iter()
                 .map(|model| {
                     let path = &path;
-                    scope.spawn(move || (0..500).for_each(|_| replace(path, bytes(model)).unwrap()))
+                    scope.spawn(move || (0..500).for_each(|_| replace(path, true, bytes(model)).unwrap()))
                 })
                 .collect();
             let reader = scope.spawn(|| {

@@ -181,7 +181,7 @@ fn cache_of(model: &Path) -> PathBuf {
 fn keep(path: &Path, files: Vec<(String, Kept)>) {
     let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanoseconds);
     let bytes = Cache::encode(files, now_ns);
-    let _ = replace(path, |out| out.write_all(&bytes).map_err(Error::Output));
+    let _ = replace(path, true, |out| out.write_all(&bytes).map_err(Error::Output));
 }
 
 /// When a file was changed, in nanoseconds since the Unix epoch; the latest time where nothing tells.

@@ -44,7 +44,7 @@ pub fn merge(data: &[u8]) {
 
 /// The models as one, or `None` where they are none.
 fn joined(models: [&Index<&[u8]>; 2]) -> Option<Vec<u8>> {
-    let merged = Merged::join(&models, None, Observations::default()).ok()?;
+    let merged = Merged::join(&models, None, Observations::default(), |_, _, _| ()).ok()?;
     let mut file = Cursor::new(Vec::new());
     merged.write(|_, _, _| (), &mut file).ok()?;
     Some(file.into_inner())

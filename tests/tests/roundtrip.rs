@@ -412,7 +412,7 @@ proptest! {
         let merge = |models: &[&Bytes]| {
             let models: Vec<Index<&[u8]>> = models.iter().map(|bytes| Index::open(&bytes[..]).unwrap()).collect();
             let known: Vec<&Index<&[u8]>> = models.iter().collect();
-            let merged = Merged::join(&known, None, Observations::default()).unwrap();
+            let merged = Merged::join(&known, None, Observations::default(), |_, _, _| ()).unwrap();
             let mut file = std::io::Cursor::new(Vec::new());
             merged.write(|_, done, total| assert!(done <= total), &mut file).unwrap();
             let mut bytes = Bytes::new();
