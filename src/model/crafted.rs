@@ -3,15 +3,17 @@
 use rkyv::rancor::Failure;
 use rkyv::util::AlignedVec;
 
-use super::layout::{ALIGNMENT, HEADER_BYTES, Kind, SECTION_BYTES, assemble};
-use super::names::{REF_BYTES, RawRef};
+use super::layout::{ALIGNMENT, HEADER_BYTES, Kind, Preamble, SECTION_BYTES, assemble};
+use super::names::{BLOCK, REF_BYTES, RawRef};
 use super::postings::{ListAt, Place, RawListRef};
 use super::record::{FileRecord, SymbolRecord, Unpacked, archive_of};
 use super::seal::seal;
 use super::{Index, ModelError, Root};
-use crate::build::build;
+use crate::build::{Sources, build};
+use crate::clock::Clock;
 use crate::fuzz::sample;
 use crate::id::{FeatureId, FileId, TestId};
+use crate::observation::Observations;
 
 type Bytes = AlignedVec<64>;
 type Change<T> = fn(&mut T);
@@ -148,6 +150,42 @@ fn a_root_outside_or_over_the_table_is_refused() {
     put_u64(&mut bytes, 24, 64);
     seal(&mut bytes);
     assert!(refusal(&bytes).contains("it overlaps the section table"));
+}
+
+/// The root is an archive with a pointer in it: it may lead outside, to itself, or back.
+#[test]
+fn pointers_of_the_root_lead_nowhere_else() {
+    let base = "c0ffee".repeat(7);
+    let good = build(&sample(), Some(&base), |_| None);
+    let root = Preamble::read(&good).unwrap().root;
+    let mut refused = 0;
+    for at in (0..root.length - 3).step_by(4) {
+        let to_start = u32::try_from(at).unwrap().wrapping_neg();
+        for value in [0, 1, to_start, to_start.wrapping_sub(64), 1 << 31, (1 << 31) - 1, u32::MAX] {
+            let mut bytes = good.clone();
+            put_u32(&mut bytes, root.offset + at, value);
+            seal(&mut bytes);
+            match Index::open(&bytes[..]) {
+                Ok(index) => assert!(index.root().base.as_ref().is_none_or(|base| base.len() < root.length)),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn constants_that_are_no_numbers_are_refused() {
+    let constants: [Change<Root>; 4] = [
+        |root| root.calibration.words = f64::NAN,
+        |root| root.calibration.rarity = f64::NEG_INFINITY,
+        |root| root.calibration.name = 1e300,
+        |root| root.calibration.failing = -1.0,
+    ];
+    for change in constants {
+        let message = refusal(&remade(|root, _| change(root)));
+        assert!(message.contains("section `root` is damaged"), "{message}");
+    }
 }
 
 #[test]
@@ -343,6 +381,36 @@ fn offsets_outside_a_section_are_errors() {
     }
 }
 
+/// Each part refers to the first one again: what is asked ends, and what reads everything finds out.
+#[test]
+fn references_that_lead_back_are_found() {
+    let good = good();
+    let root = Index::open(&good[..]).unwrap().root().clone();
+    let tables = [
+        (Kind::TestNames, (root.tests as usize).div_ceil(BLOCK)),
+        (Kind::Facts, (root.tests as usize).div_ceil(BLOCK)),
+        (Kind::Paths, (root.files as usize).div_ceil(BLOCK)),
+        (Kind::Files, root.files as usize),
+    ];
+    for (kind, references) in tables {
+        let bytes = remade(|_, edit| {
+            edit(kind, &|section| {
+                (1..references).for_each(|at| section.copy_within(0..REF_BYTES - 4, at * REF_BYTES));
+            });
+        });
+        if references < 2 {
+            continue;
+        }
+        let index = Index::open(&bytes[..]).unwrap();
+        let _ = (index.find_test("tests/test_1.py::test_150"), index.find_file("src/a.py"), index.match_path("a.py"));
+        let _ = (index.test_name(TestId(150)), index.test_record(TestId(150)), index.file(FileId(1)).map(|_| ()));
+        assert!(index.verify(|_, _| ()).is_err(), "{kind:?}");
+        if kind != Kind::Facts {
+            assert!(Sources::new(Observations::default()).join(&index).is_err(), "{kind:?}");
+        }
+    }
+}
+
 #[test]
 fn ids_past_the_end_are_errors() {
     let bytes = remade(|root, edit| {
@@ -387,6 +455,28 @@ fn more_sessions_than_are_kept_are_refused() {
     assert!(refusal(&bytes).contains("section `sessions` is damaged"));
     let bytes = remade(|_, edit| edit(Kind::Sessions, &|section| put_u32(section, 24, 0)));
     assert!(Index::open(&bytes[..]).unwrap().sessions().is_err(), "a session without tests");
+}
+
+/// What sums up sessions, or divides by them, holds with the greatest and the least of them.
+#[test]
+fn sums_of_sessions_do_not_overflow() {
+    for (cost_us, wall_us) in [(u64::MAX, u64::MAX), (0, u64::MAX), (u64::MAX, 1)] {
+        let bytes = remade(|_, edit| {
+            edit(Kind::Sessions, &|section| {
+                for session in section.chunks_exact_mut(40) {
+                    put_u64(session, 8, cost_us);
+                    put_u64(session, 16, wall_us);
+                    put_u32(session, 24, u32::MAX);
+                    put_u32(session, 28, u32::MAX);
+                }
+            });
+        });
+        let index = Index::open(&bytes[..]).unwrap();
+        let sessions = index.sessions().unwrap_or_default();
+        let clock = Clock::learn(&sessions);
+        assert!(clock == Clock::learn(&sessions), "{cost_us} {wall_us}");
+        let _ = index.verify(|_, _| ());
+    }
 }
 
 #[test]
