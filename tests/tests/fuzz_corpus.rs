@@ -18,6 +18,7 @@ const TARGETS: &[Target] = &[
     ("durations", fuzz::durations),
     ("ctags", fuzz::ctags),
     ("past_runs", fuzz::past_runs),
+    #[cfg(feature = "sqlite")]
     ("coverage_db", fuzz::coverage_db),
     ("model", fuzz::model),
     ("merge", fuzz::merge),
