@@ -11,6 +11,7 @@ mod ci_recipe;
 mod cli;
 #[cfg(unix)]
 mod clock;
+mod compat;
 mod corrupt;
 mod diff_against_diffy;
 #[cfg(unix)]
