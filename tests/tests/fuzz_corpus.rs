@@ -23,6 +23,7 @@ const TARGETS: &[Target] = &[
     ("model", fuzz::model),
     ("merge", fuzz::merge),
     ("postings", fuzz::postings),
+    #[cfg(feature = "source")]
     ("source", fuzz::source),
 ];
 
