@@ -2,7 +2,10 @@
 //!
 //! The user's file and its neighbours are never written: it is opened read-only, and a database with an unfinished
 //! journal or write-ahead log is read from a copy in a temporary directory. The schema is as untrusted as the rows: no
-//! views, triggers, functions in the schema or extensions run, and each column's type is checked.
+//! views, triggers, functions in the schema or extensions run, no column is computed, and each column's type is checked.
+//!
+//! SQLite follows what its pages refer to, however often one of them is referred to: a few crafted pages can stand for more
+//! rows than there is memory or time for. So what is read is held against the size of the file.
 
 #[cfg(not(feature = "sqlite"))]
 use super::{Context, Ingest, IngestError, Summary};
@@ -43,6 +46,18 @@ mod sqlite {
 
     /// The schema of coverage 5.0a6 to 7.
     const SCHEMA_VERSION: i64 = 7;
+    const TABLES: [&str; 5] = ["coverage_schema", "file", "context", "line_bits", "arc"];
+
+    /// What a row takes of a page at least: a pointer to it, and its length and number.
+    const ROW_BYTES_LEAST: u64 = 4;
+    /// Text of UTF-16 is half as long again in UTF-8.
+    const LONGER_IN_MEMORY: u64 = 2;
+    /// Steps of SQLite's machine for each byte of the file. A row takes about six, and at least as many bytes.
+    const STEPS_PER_BYTE: u64 = 4;
+    /// So many more whatever the size, for the statements themselves.
+    const STEPS_LEAST: u64 = 1 << 20;
+    /// Steps between two counts of them.
+    const STEPS_COUNTED: u16 = 1 << 12;
 
     /// Reads a database from memory, as it comes from standard input.
     pub(in super::super) fn read_bytes(
@@ -73,7 +88,9 @@ mod sqlite {
         if length == 0 {
             return Err(IngestError::Empty { input: input.to_owned() });
         }
-        let source = Source { input };
+        let held = ["", "-wal", "-journal"]
+            .map(|suffix| std::fs::metadata(beside(&path, suffix)).map_or(0, |held| held.len()));
+        let source = Source { input, bytes: held.iter().sum() };
         if !head.starts_with(b"SQLite format 3\0") {
             return Err(source.broken("its first bytes are not those of SQLite"));
         }
@@ -154,6 +171,8 @@ mod sqlite {
 
     struct Source<'a> {
         input: &'a str,
+        /// Size of the database, with what stands in its journals.
+        bytes: u64,
     }
 
     impl Source<'_> {
@@ -173,6 +192,9 @@ mod sqlite {
                     input: self.input.to_owned(),
                     source: std::io::Error::new(std::io::ErrorKind::WouldBlock, "another process is writing it"),
                 },
+                Some(ErrorCode::OperationInterrupted) => {
+                    self.broken(format!("its {} bytes take more work to read than so many can stand for", self.bytes))
+                }
                 _ => self.broken(error),
             }
         }
@@ -207,7 +229,8 @@ mod sqlite {
             };
             let flags = rights | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let sqlite = |error: rusqlite::Error| self.sqlite(&error);
-            let database = Connection::open_with_flags(uri(path, mode), flags).map_err(sqlite)?;
+            let mut database = Connection::open_with_flags(uri(path, mode), flags).map_err(sqlite)?;
+            bound_work(&mut database, self.bytes).map_err(sqlite)?;
             harden(&database).map_err(sqlite)?;
             Ok(database)
         }
@@ -223,10 +246,11 @@ mod sqlite {
             while let Some(row) = rows.next().map_err(sqlite)? {
                 names.insert(self.text(row, 0, "a table name")?.to_owned());
             }
-            for table in ["coverage_schema", "file", "context", "line_bits", "arc"] {
+            for table in TABLES {
                 if !names.contains(table) {
                     return Err(self.foreign(format!("it has no table `{table}`")));
                 }
+                self.check_columns(database, table)?;
             }
             let mut statement = database.prepare("SELECT version FROM coverage_schema").map_err(sqlite)?;
             let mut rows = statement.query([]).map_err(sqlite)?;
@@ -241,7 +265,17 @@ mod sqlite {
             }
         }
 
-        /// Visits every row of a query.
+        /// A column that is computed can be of any length, of which the file holds nothing.
+        fn check_columns(&self, database: &Connection, table: &str) -> Result<(), IngestError> {
+            self.each(database, &format!("PRAGMA main.table_xinfo({table})"), |row| {
+                match self.integer(row, 6, "how a column is stored")? {
+                    0 => Ok(()),
+                    _ => Err(self.foreign(format!("its table `{table}` has columns that are computed"))),
+                }
+            })
+        }
+
+        /// Visits every row of a query whose last column alone may be long.
         fn each(
             &self,
             database: &Connection,
@@ -250,8 +284,14 @@ mod sqlite {
         ) -> Result<(), IngestError> {
             let sqlite = |error: rusqlite::Error| self.sqlite(&error);
             let mut statement = database.prepare(query).map_err(sqlite)?;
+            let last = statement.column_count().saturating_sub(1);
             let mut rows = statement.query([]).map_err(sqlite)?;
+            let mut left = self.bytes.saturating_mul(LONGER_IN_MEMORY);
             while let Some(found) = rows.next().map_err(sqlite)? {
+                let taken = ROW_BYTES_LEAST + length_of(value(found, last));
+                left = left
+                    .checked_sub(taken)
+                    .ok_or_else(|| self.broken(format!("its {} bytes claim more rows than fit", self.bytes)))?;
                 row(found)?;
             }
             Ok(())
@@ -409,6 +449,13 @@ mod sqlite {
         row.get_ref(column).unwrap_or(ValueRef::Null)
     }
 
+    fn length_of(value: ValueRef<'_>) -> u64 {
+        match value {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() as u64,
+            _ => 0,
+        }
+    }
+
     /// The lines of coverage.py's numbits: bit `n % 8` of byte `n / 8` stands for line n. There is no line 0: where the
     /// bit is set, an empty module was entered.
     pub(super) fn lines_of(bits: &[u8]) -> LineSet {
@@ -445,6 +492,17 @@ mod sqlite {
             lines.insert(LineRange { first, last: base - 1 });
         }
         lines
+    }
+
+    /// Interrupts what takes more steps than a database of so many bytes can need. It is SQLite that reads the schema.
+    fn bound_work(database: &mut Connection, bytes: u64) -> rusqlite::Result<()> {
+        let steps = bytes.saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_LEAST);
+        let mut left = steps / u64::from(STEPS_COUNTED);
+        let is_over = move || {
+            left = left.saturating_sub(1);
+            left == 0
+        };
+        database.progress_handler(STEPS_COUNTED.into(), Some(is_over))
     }
 
     fn harden(database: &Connection) -> rusqlite::Result<()> {

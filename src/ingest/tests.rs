@@ -611,6 +611,11 @@ mod database {
         INSERT INTO file VALUES (1, '/repo/src/a.py'), (2, 'src\\b.py'), (3, '/usr/lib/x.py');
         INSERT INTO context VALUES (1, ''), (2, 't.py::a|run'), (3, 't.py::a|setup'), (4, 't.py::b');";
 
+    const ARC: &str = "INSERT INTO arc VALUES (1, 2, 1, 2);";
+
+    /// The least that SQLite knows.
+    const PAGE_BYTES: usize = 512;
+
     const LINES: &str =
         "INSERT INTO line_bits VALUES (1, 1, x'03'), (1, 2, x'0C01'), (1, 3, x'20'), (2, 4, x'FEFF01'), (3, 4, x'02');";
 
@@ -738,6 +743,84 @@ mod database {
     fn a_schema_runs_nothing() {
         let view = "DROP TABLE context; CREATE VIEW context AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, 't' || id AS context FROM n;";
         assert!(refused(&[SCHEMA, view]).contains("no table `context`"));
+    }
+
+    /// Makes interior pages, one above the other, of `page`: each refers 60 times to the one below, the last to what `page` was.
+    fn read_over_and_over(bytes: &mut Vec<u8>, page: usize) {
+        const LEVELS: usize = 8;
+        const TIMES: usize = 60;
+        let pages = bytes.len() / PAGE_BYTES;
+        let at = (page - 1) * PAGE_BYTES;
+        let leaf = bytes[at..at + PAGE_BYTES].to_vec();
+        let interior = |child: usize| {
+            let child = u32::try_from(child).unwrap().to_be_bytes();
+            let mut page = vec![0; PAGE_BYTES];
+            (page[0], page[4]) = (5, u8::try_from(TIMES - 1).unwrap());
+            page[8..12].copy_from_slice(&child);
+            let mut end = PAGE_BYTES;
+            for (cell, key) in (1u8..).take(TIMES - 1).enumerate() {
+                end -= 5;
+                page[end..end + 4].copy_from_slice(&child);
+                page[end + 4] = key;
+                page[12 + 2 * cell..14 + 2 * cell].copy_from_slice(&u16::try_from(end).unwrap().to_be_bytes());
+            }
+            page[5..7].copy_from_slice(&u16::try_from(end).unwrap().to_be_bytes());
+            page
+        };
+        bytes[at..at + PAGE_BYTES].copy_from_slice(&interior(pages + 1));
+        (2..=LEVELS).for_each(|level| bytes.extend(interior(pages + level)));
+        bytes.extend(leaf);
+        bytes[28..32].copy_from_slice(&u32::try_from(pages + LEVELS).unwrap().to_be_bytes());
+    }
+
+    /// Pages that are referred to over and over stood for 60^8 rows: memory ran out over files, and nothing ended over lines, or
+    /// in SQLite itself over the schema.
+    #[test]
+    fn a_page_is_not_read_over_and_over() {
+        // The row of the last index alone on a page, as the one of its table fills another.
+        let last = format!("CREATE TABLE last (a, {}, unique (a));", "b".repeat(300));
+        let statements = [&format!("PRAGMA page_size = {PAGE_BYTES};"), SCHEMA, LINES, ARC, &last];
+        let directory = tempfile::tempdir().unwrap();
+        let path = database(directory.path(), &statements);
+        let good = std::fs::read(&path).unwrap();
+        let opened = Connection::open(&path).unwrap();
+        let read = |bytes: &[u8]| {
+            let context = Context::new("/repo");
+            Ingest::new()
+                .bytes_of_kind(Kind::CoverageDb, "the input", bytes, &context)
+                .map_err(|error| error.to_string())
+        };
+        read(&good).unwrap();
+        let root = |table: &str| {
+            let root: u16 = opened
+                .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?", [table], |row| row.get(0))
+                .unwrap();
+            usize::from(root)
+        };
+        let schema = u32::from_be_bytes(good[108..112].try_into().unwrap()) as usize;
+        for (page, problem) in [
+            (root("file"), "more rows than fit"),
+            (root("context"), "more rows than fit"),
+            (root("line_bits"), "more rows than fit"),
+            (root("arc"), "more rows than fit"),
+            (schema, "more work"),
+        ] {
+            let mut bytes = good.clone();
+            read_over_and_over(&mut bytes, page);
+            let refused = read(&bytes).unwrap_err();
+            assert!(refused.contains("damaged SQLite database") && refused.contains(problem), "page {page}: {refused}");
+        }
+    }
+
+    /// A computed column of four kilobytes took four gigabytes.
+    #[test]
+    fn computed_columns_are_refused() {
+        for kept in ["VIRTUAL", "STORED"] {
+            let computed = format!(
+                "DROP TABLE context; CREATE TABLE context (id integer primary key, context text AS (hex(zeroblob(3))) {kept});"
+            );
+            assert!(refused(&[SCHEMA, &computed]).contains("table `context` has columns that are computed"));
+        }
     }
 
     #[test]
