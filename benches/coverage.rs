@@ -38,6 +38,10 @@ impl XorShift {
         self.0 ^= self.0 << 17;
         self.0
     }
+
+    fn below(&mut self, end: u64) -> usize {
+        usize::try_from(self.next() % end).expect("a small number")
+    }
 }
 
 /// The lines of a test in a file: stretches of it, each run in part.
@@ -45,11 +49,11 @@ fn numbits(random: &mut XorShift) -> Vec<u8> {
     let mut bits = vec![0; LINES / 8 + 1];
     let mut line = 1;
     while line < LINES {
-        let (run, gap) = (1 + random.next() % 6, 1 + random.next() % 12);
-        for line in line..(line + run as usize).min(LINES) {
+        let (run, gap) = (1 + random.below(6), 1 + random.below(12));
+        for line in line..(line + run).min(LINES) {
             bits[line / 8] |= 1 << (line % 8);
         }
-        line += (run + gap) as usize;
+        line += run + gap;
     }
     bits
 }
