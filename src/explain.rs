@@ -224,9 +224,10 @@ pub fn explain<D: AsRef<[u8]>>(subject: Subject<'_, D>, tests: &[TestId]) -> Res
     let reason = |pick: &optimize::Pick| {
         let test = subject.test(pick.candidate);
         let shares = map.shares(account.pick(pick.candidate));
-        Reason { test, gain: subject.choice.candidates.chance(pick.gain), shares, likeness: subject.likeness(test) }
+        let gain = subject.choice.candidates.chance(pick.gain);
+        Ok(Reason { test, gain, shares, likeness: subject.likeness(test)? })
     };
-    let reasons = subject.choice.selection.picks.iter().map(reason).collect();
+    let reasons = subject.choice.selection.picks.iter().map(reason).collect::<Result<_, ModelError>>()?;
     let (answers, more) = match tests {
         [] => (Vec::new(), Some(subject.more(&mut selections))),
         tests => (answers(subject, tests, &account, &map, &mut selections)?, None),
@@ -240,9 +241,9 @@ impl<D: AsRef<[u8]>> Subject<'_, D> {
         self.choice.candidates.tests[candidate as usize]
     }
 
-    fn likeness(&self, test: TestId) -> Likeness {
-        let Evidence { words, name, mirror, .. } = self.relevance.evidence(test);
-        Likeness { words, name: name > 0.0 || mirror > 0.0 }
+    fn likeness(&self, test: TestId) -> Result<Likeness, ModelError> {
+        let Evidence { words, name, mirror, .. } = self.relevance.evidence(self.index, test)?;
+        Ok(Likeness { words, name: name > 0.0 || mirror > 0.0 })
     }
 
     /// The budget in microseconds that picks of this cost need, by what the choice has beside them and what a margin asks.
@@ -433,7 +434,7 @@ fn answers<D: AsRef<[u8]>>(
                 (None, None) => 0.0,
             },
             shares: map.shares(alone),
-            likeness: subject.likeness(test),
+            likeness: subject.likeness(test)?,
             covered_by: candidate.map_or_else(Vec::new, |candidate| covered_by(subject, candidate)),
             enters,
             runs_changed_files: runs_changed_files(subject, test)?,

@@ -109,11 +109,12 @@ pub fn observe<D: AsRef<[u8]>>(
     let traces = crowd.traces(&question);
     let worths = Worths::of(&question, &crowd.profiles);
     let variants = crowd.variants();
+    let mut relevance = relevance.ascending(index)?;
     let mut observed =
         Observed { weights: question.regions.iter().map(|asked| asked.weight).collect(), ..Observed::default() };
     for (test, &profile) in (0..).zip(&crowd.profile_of) {
         let variants = crowd.families.get(test as usize).map_or(1, |&family| variants.of_family(family));
-        let words = relevance.evidence(crowd.tests[test as usize]);
+        let words = relevance.evidence(crowd.tests[test as usize])?.unwrap_or_default();
         observed.evidence.push(evidence_of(traces[profile as usize], variants, words));
         for (row, share) in worths.of_profile(profile) {
             match question.regions[row.region() as usize].standing {

@@ -40,12 +40,12 @@ pub fn nearest<D: AsRef<[u8]>>(
         }
     }
     let mut tests = Vec::new();
-    let mut relevance = relevance.ascending();
+    let mut relevance = relevance.ascending(index)?;
     for test in (0..index.root().tests).map(TestId) {
         let nearness = near.iter().zip(NEAR).find(|(tests, _)| tests.contains(&test)).map_or(1.0, |(_, near)| near);
         let cost_us = index.cost_us(test)?;
         let cost = libm::pow(cost_us.max(COST_FLOOR_US) as f64, COST_EXPONENT);
-        let worth = nearness * index.root().calibration.factor(&relevance.evidence(test).unwrap_or_default()) / cost;
+        let worth = nearness * index.root().calibration.factor(&relevance.evidence(test)?.unwrap_or_default()) / cost;
         tests.push((worth, test, cost_us));
     }
     tests.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

@@ -135,7 +135,7 @@ impl<'a> Question<'a> {
         let mut asking = regions_of(views, change)?;
         let unmapped = change.unmapped_weight();
         if unmapped > 0.0 {
-            asking.give(relevance.nearest(UNMAPPED_MOST));
+            asking.give(relevance.nearest(views.index, UNMAPPED_MOST)?);
             asking.close(unmapped, Origin::Unmapped, Standing::Alone, 1.0);
         }
         let unrecorded = (1.0 - unmapped) * share_unrecorded(views.index);
@@ -265,7 +265,7 @@ fn share_unrecorded<D: AsRef<[u8]>>(index: &Index<D>) -> f64 {
 /// The tests with the most words in common with the change that were not recorded.
 fn unrecorded_tests<D: AsRef<[u8]>>(index: &Index<D>, relevance: &Relevance) -> Result<Vec<TestId>, ModelError> {
     let mut tests = Vec::new();
-    for test in relevance.nearest(UNRECORDED_MOST) {
+    for test in relevance.nearest(index, UNRECORDED_MOST)? {
         if !index.test_record(test)?.recorded {
             tests.push(test);
         }

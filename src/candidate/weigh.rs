@@ -88,7 +88,7 @@ impl Crowd {
     ) -> Result<(), ModelError> {
         let variants = self.variants();
         let mut failures = index.failures()?.into_iter().peekable();
-        let mut relevance = relevance.ascending();
+        let mut relevance = relevance.ascending(index)?;
         let mut next_failed = failures.peek().map_or(TestId(u32::MAX), |&(test, _)| test);
         for (candidate, &test) in (0u32..).zip(&self.tests) {
             let mut history = None;
@@ -99,7 +99,7 @@ impl Crowd {
                 next_failed = failures.peek().map_or(TestId(u32::MAX), |&(test, _)| test);
             }
             let variants = self.families.get(candidate as usize).map_or(1, |&family| variants.of_family(family));
-            let words = relevance.evidence(test);
+            let words = relevance.evidence(test)?;
             if history.is_some() || variants > 1 || words.is_some() {
                 let history = history.map_or(1.0, signal::factor_of_history);
                 visit(candidate, variants, words.unwrap_or_default(), history);

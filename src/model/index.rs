@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use rkyv::rancor::Failure;
 
 use super::bytes::checksum;
-use super::chunk::{self, Chunks};
+use super::chunk::{self, ChunkReader, Chunks};
 use super::error::ModelError;
 use super::facts::{self, TestRecord};
 use super::failures::{self, RawFailure};
@@ -92,6 +92,22 @@ pub enum PathMatch {
     Ambiguous(Vec<FileId>),
 }
 
+/// Reads [`Index::word_count`] of many tests: a chunk is checked once for neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LengthReader<'a>(ChunkReader<'a>);
+
+impl LengthReader<'_> {
+    /// How many words a test has, with their repeats.
+    ///
+    /// # Errors
+    /// If its chunk is damaged, or there is no such test.
+    #[inline]
+    pub(crate) fn get(&mut self, test: TestId) -> Result<u32, ModelError> {
+        let count = self.0.get(test.0)?;
+        count.ok_or_else(|| ModelError::damaged(Kind::WordCounts.name(), "there is no such test"))
+    }
+}
+
 /// A model over bytes: a memory map, or a buffer that starts at a multiple of sixteen.
 #[derive(Debug)]
 pub struct Index<D> {
@@ -144,6 +160,14 @@ impl<D: AsRef<[u8]>> Index<D> {
 
     fn families(&self) -> Result<Chunks<'_>, ModelError> {
         Chunks::new(Kind::FamilyOf.name(), self.section(Kind::FamilyOf), self.root.tests)
+    }
+
+    /// How many words each test has, to be asked about in ascending order.
+    ///
+    /// # Errors
+    /// If the section has another length than the root says.
+    pub(crate) fn word_lengths(&self) -> Result<LengthReader<'_>, ModelError> {
+        Ok(LengthReader(self.word_counts()?.reader()))
     }
 
     pub(crate) fn word_counts(&self) -> Result<Chunks<'_>, ModelError> {
@@ -517,7 +541,6 @@ impl<D: AsRef<[u8]>> Index<D> {
     /// # Errors
     /// If its chunk is damaged, or there is no such test.
     pub fn word_count(&self, test: TestId) -> Result<u32, ModelError> {
-        let count = self.word_counts()?.get(test.0)?;
-        count.ok_or_else(|| ModelError::damaged(Kind::WordCounts.name(), "there is no such test"))
+        self.word_lengths()?.get(test)
     }
 }

@@ -16,6 +16,12 @@ impl Entry {
         Self(list << 8 | u32::from(byte))
     }
 
+    /// The entry with these [`Entry::bits`].
+    #[inline]
+    pub(crate) fn of_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// The list, by its position among those that are read.
     #[inline]
     pub(crate) fn list(self) -> usize {
