@@ -6,7 +6,7 @@ use super::model_source::Place;
 use super::{ModelArgs, Outcome, sink};
 use crate::error::Error;
 
-/// Flags of `base`.
+/// Print the commit that a model describes
 #[derive(Debug, Args)]
 pub(super) struct BaseArgs {
     #[command(flatten)]

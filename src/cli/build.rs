@@ -27,7 +27,7 @@ use crate::output::{counted, group_digits};
 /// A model whose recorded tests a new one would cut below this share is only replaced with `--force`.
 const LEAST_SHARE_KEPT: f64 = 0.5;
 
-/// Flags of `build`.
+/// Make or refresh the model from coverage, reports and JSON, as given or as found
 #[derive(Debug, Args)]
 #[command(
     after_help = "Inputs are known by their content: coverage.py databases (`.coverage`) and JSON with --show-contexts, LCOV, \

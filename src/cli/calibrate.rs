@@ -20,7 +20,7 @@ const CHANGES_LEAST: usize = 20;
 /// Into how many groups the changes of one history are dealt.
 const FOLDS: usize = 5;
 
-/// Flags of `calibrate`.
+/// Fit the constants of the signal to past runs
 #[derive(Debug, Args)]
 pub(super) struct CalibrateArgs {
     /// Past runs as `replay` takes them; `MODEL=RUNS` names the model of each, for several projects

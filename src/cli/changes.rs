@@ -11,7 +11,7 @@ use crate::change::{Change, Mapping};
 use crate::diff::{Diff, FileDiff};
 use crate::output::{UnmappedPart, counted, escape};
 
-/// Flags of `changes`.
+/// Show how a diff is read: files, hunks and the regions they touch
 #[derive(Debug, Args)]
 pub(super) struct ChangesArgs {
     #[command(flatten)]

@@ -18,7 +18,7 @@ use crate::output::ExplainReport;
 /// How many of the tests that a word may mean are named.
 const MATCHES_MOST: usize = 10;
 
-/// Flags of `explain`.
+/// Tell why tests were chosen or not, and what stays at risk
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// Tests to tell about instead: an id, the end of one, or a part that only one has

@@ -21,7 +21,7 @@ use crate::error::{Error, exit};
 use crate::output::{SelectReport, UnmappedPart, counted};
 use crate::policy::{self, FullRun};
 
-/// Flags of `impacted`.
+/// Print every test that a diff can reach, or exit 2 where the whole suite is wiser
 #[derive(Debug, Args)]
 pub(super) struct ImpactedArgs {
     /// The impacted share of the suite above which all of it should run [default: 0.4, or IMPACTED_THRESHOLD]

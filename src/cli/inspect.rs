@@ -13,7 +13,7 @@ use crate::id::{FeatureId, FileId};
 use crate::model::{Encoding, Kind, ModelError, PostingList};
 use crate::output::{ClockReport, counted, escape, group_digits, seconds};
 
-/// Flags of `inspect`.
+/// Show what is in a model
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
     #[command(flatten)]

@@ -34,7 +34,7 @@ const UNKNOWN_ID: &str = "covopt_no_such_test.py::test_that_is_not_there";
 /// The code of a runner whose tests failed; any other than this and 0 says that it did not run them.
 const TESTS_FAILED: i32 = 1;
 
-/// Flags of `measure`.
+/// Learn what a session costs beside its tests, from a few small runs of a command
 #[derive(Debug, Args)]
 #[command(after_help = "Example: covopt measure -- pytest -q\n\n\
                   The command is run at the root of the tree, with ids appended as arguments; it may end with 0, or with 1 \

@@ -17,7 +17,7 @@ use crate::model::Index;
 use crate::observation::Observations;
 use crate::output::{counted, group_digits};
 
-/// Flags of `merge`.
+/// Join models of one suite: shards, or runs of the same tests
 #[derive(Debug, Args)]
 #[command(
     after_help = "The models may know the same tests or different ones: shards of a suite, or runs of the same one. Everything \

@@ -62,7 +62,10 @@ struct Cli {
     command: Command,
 }
 
+// Deferred: what a command takes is made when it is the one that is run. Its flags then bring the sentence that says what
+// it does, where the list of commands has the one that stands here: they are the same.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Print the tests that best check a diff within a budget of seconds, best first
     Select(select::SelectArgs),
@@ -322,4 +325,25 @@ fn say_line(text: &str) {
 /// [`say_line`], as `covopt: text`.
 fn note(text: &str) {
     say_line(&format!("covopt: {text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn each_command_says_what_the_list_of_commands_says() {
+        let listed = Cli::command();
+        let mut built = Cli::command();
+        built.build();
+        for command in listed.get_subcommands() {
+            let of_flags = built.find_subcommand(command.get_name()).unwrap();
+            assert!(of_flags.get_arguments().count() > 0, "{} is still deferred", command.get_name());
+            let said = of_flags.get_about().map(ToString::to_string);
+            assert_eq!(said, command.get_about().map(ToString::to_string), "{}", command.get_name());
+        }
+        assert!(listed.get_subcommands().all(|command| command.get_about().is_some()));
+    }
 }

@@ -21,7 +21,7 @@ use crate::replay::{self, Question, Replayed, Standing};
 /// The budgets that are asked where none is named, as shares of the suite.
 const SHARES: [f64; 5] = [0.002, 0.01, 0.02, 0.05, 0.1];
 
-/// Flags of `replay`.
+/// Tell how often selections would have missed, on past runs of the suite
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     /// Past runs, one JSON object a line: `{"diff": "path", "failed": ["id", ...]}`, or `patch` with the diff itself; `id`

@@ -22,7 +22,7 @@ use crate::output::{
 };
 use crate::policy::Status;
 
-/// Flags of `select`.
+/// Print the tests that best check a diff within a budget of seconds, best first
 #[derive(Debug, Args)]
 pub(super) struct SelectArgs {
     #[command(flatten)]

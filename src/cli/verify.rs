@@ -7,7 +7,7 @@ use super::progress::{Progress, Shown};
 use super::{ModelArgs, Outcome, sink};
 use crate::output::group_digits;
 
-/// Flags of `verify`.
+/// Check every byte of a model
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     #[command(flatten)]
