@@ -3,7 +3,7 @@
 //! The query is the diff's own text with the names of the changed symbols and files. A test's score is the sum over the
 //! words of the query of idf x weight x damped count (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
 //! and Beyond", 2009), with the counts that the model holds and the statistics of its lists. The lists of the words are read
-//! once ([`held`]), and a test is scored when it is asked about: nothing of the size of the suite is made. Sums run in a fixed
+//! once, and a test is scored when it is asked about: nothing of the size of the suite is made. Sums run in a fixed
 //! order of the words, so that the same question has the same answer on any machine.
 
 mod held;
