@@ -128,11 +128,12 @@ impl Runner {
                 vec![format!("--gtest_filter={}", names.join(":"))]
             }
             Self::Jest => {
-                [vec!["--runTestsByPath".to_owned()], files("testNamePattern", &self.all(ids, script)?)].concat()
+                [vec!["--runTestsByPath".to_owned()], files("testNamePattern", " ", &self.all(ids, script)?)].concat()
             }
             Self::Maven => vec![format!("-Dtest={}", classes(&self.all(ids, java)?))],
-            Self::Mocha => files("grep", &self.all(ids, script)?),
-            Self::Vitest => files("testNamePattern", &self.all(ids, script)?),
+            Self::Mocha => files("grep", " ", &self.all(ids, script)?),
+            // Of nested titles it joins the parts by a space or, from version 5 on at the latest, by ` > `.
+            Self::Vitest => files("testNamePattern", "(?: >)? ", &self.all(ids, script)?),
         };
         let bytes = arguments.iter().map(|argument| argument.len() + 1).sum();
         match self.needs_one_call() && bytes > ONE_CALL_BYTES_MOST {
@@ -238,30 +239,57 @@ fn script(id: &str) -> Option<(&str, &str)> {
     (is_script && !path.starts_with('-') && !path.contains(char::is_control)).then_some((path, titles))
 }
 
-/// The pattern of all titles, and then the files. Titles that are put together when they run are known by how they begin, so
-/// the pattern has no end.
-fn files(pattern: &str, tests: &[(&str, &str)]) -> Vec<String> {
+/// The pattern of all titles, in which `space` is what may stand for a space, and then the files.
+fn files(pattern: &str, space: &str, tests: &[(&str, &str)]) -> Vec<String> {
     let paths = once(tests.iter().map(|(path, _)| *path)).into_iter().map(str::to_owned);
     if tests.iter().any(|(_, titles)| titles.is_empty()) {
         return paths.collect();
     }
-    let titles: Vec<String> = once(tests.iter().map(|(_, titles)| *titles)).into_iter().map(literal).collect();
-    std::iter::once(format!("--{pattern}=^({})", titles.join("|"))).chain(paths).collect()
+    let titles = once(tests.iter().map(|(_, titles)| *titles)).into_iter();
+    let titles: Vec<String> = titles.map(|titles| expression_of(titles, space)).collect();
+    std::iter::once(format!("--{pattern}=^({})$", titles.join("|"))).chain(paths).collect()
 }
 
-/// A regular expression of JavaScript for a text, with any white space for a line break.
-fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for letter in text.chars() {
+/// A regular expression of JavaScript for titles: what is put together when a test runs may be anything.
+fn expression_of(titles: &str, space: &str) -> String {
+    let mut pattern = String::with_capacity(titles.len());
+    let mut rest = titles;
+    while let Some(letter) = rest.chars().next() {
+        let varying = placeholder(rest);
         match letter {
+            _ if varying > 0 => pattern.push_str(".*"),
+            ' ' => pattern.push_str(space),
             '\\' | '^' | '$' | '.' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '/' => {
                 pattern.extend(['\\', letter]);
             }
             letter if letter.is_control() => pattern.push_str(r"\s"),
             letter => pattern.push(letter),
         }
+        rest = &rest[varying.max(letter.len_utf8())..];
     }
     pattern
+}
+
+/// How many bytes at the start of a text stand for something else: `%i` and `$name` of `each`, `${...}` of a template.
+fn placeholder(text: &str) -> usize {
+    let of_name = |text: &str| {
+        let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '#');
+        text.find(|letter| !is_name(letter)).unwrap_or(text.len())
+    };
+    let bytes = text.as_bytes();
+    match bytes {
+        [b'%', b'p' | b's' | b'd' | b'i' | b'f' | b'j' | b'o' | b'O' | b'c' | b'#' | b'$' | b'%', ..] => 2,
+        [b'$', b'{', ..] => {
+            let mut deep = 0_usize;
+            let closed = bytes.iter().position(|byte| {
+                deep = deep + usize::from(*byte == b'{') - usize::from(*byte == b'}' && deep > 0);
+                *byte == b'}' && deep == 0
+            });
+            closed.map_or(bytes.len(), |at| at + 1)
+        }
+        [b'$', first, ..] if first.is_ascii_alphabetic() || matches!(first, b'_' | b'#') => 1 + of_name(&text[1..]),
+        _ => 0,
+    }
 }
 
 /// Whether an id is a node id of pytest that can stand on a command line.
@@ -319,13 +347,19 @@ mod tests {
     #[test]
     fn script_tests_are_a_pattern_and_files() {
         let ids = ["src/a.test.ts::adds 1 + 1 (twice)", "b.spec.js::is $5\n off", "src/a.test.ts::works"];
-        let pattern = r"^(adds 1 \+ 1 \(twice\)|is \$5\s off|works)";
+        let pattern = r"^(adds 1 \+ 1 \(twice\)|is \$5\s off|works)$";
         let paths = ["src/a.test.ts", "b.spec.js"];
         assert_eq!(
             arguments(Runner::Jest, &ids),
             ["--runTestsByPath", &format!("--testNamePattern={pattern}"), paths[0], paths[1]]
         );
         assert_eq!(arguments(Runner::Mocha, &ids), [&format!("--grep={pattern}"), paths[0], paths[1]]);
+        let spaced = format!("--testNamePattern={}", pattern.replace(' ', "(?: >)? "));
+        assert_eq!(arguments(Runner::Vitest, &ids), [&spaced, paths[0], paths[1]]);
+        // What a title is put together from may be anything, and nothing else.
+        let ids = ["b.spec.js::each %i of $a.b is ${f({})}!", "b.spec.js::100 % $", "b.spec.js::open ${x"];
+        let pattern = r"--grep=^(each .* of .* is .*!|100 % \$|open .*)$";
+        assert_eq!(arguments(Runner::Mocha, &ids), [pattern, "b.spec.js"]);
         // A whole file is among them: a pattern would leave out its tests.
         assert_eq!(arguments(Runner::Vitest, &["src/a.test.ts::works", "b.spec.js"]), paths);
     }

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Outline;
 
 /// What the file begins with; the last byte is the version of what outlines say.
-const MAGIC: [u8; 8] = *b"covout\0\x03";
+const MAGIC: [u8; 8] = *b"covout\0\x04";
 
 /// A file that is changed so short a time before the cache was written may change again without another time, in nanoseconds:
 /// file systems keep times by two seconds at worst.

@@ -1,7 +1,7 @@
 //! Go: packages, and what `go test` runs.
 //!
 //! A test is called by the import path of its package and its name, as `go test` reports it. Files that are built for some
-//! systems or tags alone define tests that may not be there.
+//! systems or tags alone define tests that may not be there, as do folders that patterns of packages pass over.
 
 use tree_sitter::Node;
 
@@ -25,7 +25,9 @@ impl Rules for Go {
             "function_declaration" => {
                 let name = place.field(node, "name");
                 let mut defined = Defined { inside: None, ..Defined::new(name, SymbolKind::Function, node) };
-                defined.marks.is_test = is_test(name, place.field(node, "parameters"));
+                defined.marks.is_test = is_test(name, place.field(node, "parameters"))
+                    || name.starts_with("Example") && place.is_in_test && states_output(place.of(node));
+                defined.holds_tests = defined.marks.is_test;
                 Role::Definition(defined)
             }
             "method_declaration" => {
@@ -54,8 +56,14 @@ impl Rules for Go {
         let is_split = stem.rsplit_once('_').is_some_and(|(_, last)| PLATFORMS.contains(&last));
         let head = text.lines().take_while(|line| !line.starts_with("package "));
         let constraint = head.into_iter().find_map(|line| line.strip_prefix("//go:build "));
-        // What is built unless a tag is set is built when nothing is set.
-        let is_open = |constraint: &str| constraint.split("&&").all(|term| term.trim().starts_with('!'));
+        // What is built unless a tag is set is built when nothing is set; every version of the language of today is go1.x.
+        let is_set = |term: &str| term.starts_with("go1.") || matches!(term, "linux" | "unix");
+        let holds = |term: &str| match term.strip_prefix('!') {
+            Some(term) => !is_set(term) && !term.contains(['(', '!']),
+            None => is_set(term),
+        };
+        let is_open =
+            |constraint: &str| constraint.split("||").any(|terms| terms.split("&&").map(str::trim).all(holds));
         !is_split && constraint.is_none_or(is_open)
     }
 
@@ -65,6 +73,10 @@ impl Rules for Go {
             return Vec::new();
         };
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // `./...` leaves them out.
+        if folder.split('/').any(|name| name == "testdata" || name.starts_with(['_', '.'])) {
+            return Vec::new();
+        }
         let below = folder.strip_prefix(root).unwrap_or(folder).trim_start_matches('/');
         let package = if below.is_empty() { module.to_owned() } else { format!("{module}/{below}") };
         let tests = (0..).zip(&outline.definitions).filter(|(_, it)| it.marks.is_test);
@@ -81,4 +93,11 @@ fn is_test(name: &str, parameters: &str) -> bool {
         rest.is_some_and(|rest| !rest.starts_with(char::is_lowercase)) && parameters.contains(takes)
     };
     of("Test", "testing.T") && !parameters.contains("testing.TB") || of("Fuzz", "testing.F")
+}
+
+/// Whether an example says what it prints: others are built, and not run.
+fn states_output(text: &str) -> bool {
+    let comments = text.lines().filter_map(|line| line.trim().strip_prefix("//")).map(str::trim_start);
+    let mut starts = comments.map(|comment| comment.to_ascii_lowercase());
+    starts.any(|comment| comment.starts_with("output:") || comment.starts_with("unordered output:"))
 }

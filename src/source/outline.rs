@@ -3,7 +3,6 @@
 //! The tree is walked with a stack of its own. A language's [`Rules`] say of a node whether it is a definition, an import,
 //! or something to look into.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
@@ -103,6 +102,8 @@ pub(super) enum Role<'t> {
     LeftOut,
     /// A definition.
     Definition(Defined<'t>),
+    /// Definitions that a macro makes of what stands in it; nothing else to look into.
+    Definitions(Vec<Defined<'t>>),
     /// Names from other files; nothing to look into.
     Imports(Vec<Import>),
     /// The package of the file.
@@ -268,6 +269,14 @@ fn walk(language: Language, path: &str, text: &str, root: Node<'_>) -> Outline {
             },
             Role::Imports(imports) => outline.imports.extend(imports),
             Role::Package(package) => outline.package = package,
+            Role::Definitions(all) => {
+                for defined in all {
+                    let symbol = defined.symbol;
+                    let is_in_test = around.is_in_test || defined.holds_tests;
+                    let says = is_in_test.then(|| ((symbol.start_byte(), symbol.start_byte()), symbol));
+                    outline.add(text, defined, around.parent, says);
+                }
+            }
             Role::Definition(mut defined) => {
                 defined.marks.is_left_out |= around.is_doubtful;
                 let is_in_test = around.is_in_test || defined.holds_tests;
@@ -340,10 +349,4 @@ impl Outline {
         self.definitions.push(Definition { name, lines, kind, parent, bases, marks, words });
         Some(own)
     }
-}
-
-/// The text of a quoted string without its quotes.
-pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
-    let inner = text.trim_start_matches(['r', 'b', 'f', 'u']).trim_matches(['"', '\'', '`']);
-    Cow::Borrowed(inner)
 }

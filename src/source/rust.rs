@@ -3,10 +3,12 @@
 //! A test is called as nextest calls it: the id of its binary, and its path within. Modules are found by where their files
 //! stand, if those above declare them; `#[path]` is not followed. Of what macros define, the tests of `proptest!` are seen.
 
+use std::env::consts::{FAMILY, OS};
+
 use tree_sitter::Node;
 
 use super::manifest::is_match;
-use super::outline::{Defined, Definition, Place, Role, Rules};
+use super::outline::{Defined, Definition, Marks, Outline, Place, Role, Rules};
 use super::project::{At, Project, TestItem};
 use crate::observation::SymbolKind;
 
@@ -20,15 +22,14 @@ impl Rules for Rust {
                 let mut defined = named(SymbolKind::Other);
                 defined.holds_tests = is_for_tests(place.marks) || defined.name == "tests";
                 // A file that is named elsewhere is not where its module's name would look for it.
-                let is_elsewhere = attributes(place.marks).any(|name| name == "path");
+                let is_elsewhere = place.marks.contains("path =");
                 defined.marks.is_left_out = is_conditional(place.marks) || is_elsewhere;
                 Role::Definition(defined)
             }
             "function_item" => {
                 let mut defined = named(SymbolKind::Function);
                 defined.inside = None;
-                defined.marks.is_test = is_test(place.marks);
-                defined.marks.is_left_out = is_conditional(place.marks);
+                defined.marks = marks_of(place.marks);
                 defined.holds_tests = defined.marks.is_test;
                 Role::Definition(defined)
             }
@@ -40,9 +41,11 @@ impl Rules for Rust {
             "trait_item" | "struct_item" | "enum_item" | "union_item" => Role::Definition(named(SymbolKind::Class)),
             "macro_definition" => Role::Definition(Defined { inside: None, ..named(SymbolKind::Other) }),
             "declaration_list" | "expression_statement" => Role::Open,
-            "macro_invocation" if place.field(node, "macro").ends_with("proptest") => Role::Open,
-            "token_tree" if node.parent().is_some_and(|it| it.kind() == "macro_invocation") => Role::Open,
-            "token_tree" => property(node, place).map_or(Role::Leaf, Role::Definition),
+            "inner_attribute_item" if !is_built(&place.of(node).replacen("#!", "#", 1)) => Role::LeftOut,
+            "macro_invocation" if place.field(node, "macro").rsplit("::").next() == Some("proptest") => {
+                let body = node.named_children(&mut node.walk()).last();
+                Role::Definitions(body.map_or(Vec::new(), |body| properties(body, place)))
+            }
             _ => Role::Leaf,
         }
     }
@@ -65,7 +68,8 @@ impl Rules for Rust {
 
     fn tests(&self, project: &Project, file: usize) -> Vec<TestItem> {
         let (path, outline) = project.file(file);
-        let Some((binary, module)) = place_of(project, path) else { return Vec::new() };
+        let place = if outline.is_built { place_of(project, path) } else { None };
+        let Some((binary, module)) = place else { return Vec::new() };
         let mut found = Vec::new();
         for (definition, it) in (0..).zip(&outline.definitions) {
             let around = std::iter::successors(Some(definition), |&at| outline.definitions[at as usize].parent);
@@ -81,21 +85,27 @@ impl Rules for Rust {
     }
 }
 
-/// The test of `proptest!` that a token tree is the body of: `#[test] fn name(value in strategy) { ... }`.
-fn property<'t>(body: Node<'t>, place: &Place<'_>) -> Option<Defined<'t>> {
-    let parameters = body.prev_sibling().filter(|it| it.kind() == "token_tree")?;
-    let name = parameters.prev_sibling().filter(|it| it.kind() == "identifier")?;
-    let function = name.prev_sibling().filter(|it| it.kind() == "fn")?;
-    let before = std::iter::successors(function.prev_sibling(), |it| it.prev_sibling());
-    let is_attribute =
-        |it: &Node<'_>| it.kind() == "#" || it.kind().ends_with("comment") || place.of(*it).starts_with('[');
-    let first = before.take_while(is_attribute).last()?;
-    let marks = place.text.get(first.start_byte()..function.start_byte())?;
-    let mut defined = Defined { inside: None, ..Defined::new(place.of(name), SymbolKind::Function, body) };
-    defined.marks.is_test = is_test(marks);
-    defined.marks.is_left_out = is_conditional(marks);
-    defined.holds_tests = defined.marks.is_test;
-    Some(defined)
+/// The tests in the body of `proptest!`, which is no tree but a list of words: `#[test] fn name(x in any()) { ... }`.
+fn properties<'t>(body: Node<'t>, place: &Place<'_>) -> Vec<Defined<'t>> {
+    let mut found = Vec::new();
+    let (mut marks, mut name, mut is_named_next) = (String::new(), "", false);
+    for node in body.children(&mut body.walk()) {
+        let text = place.of(node);
+        match node.kind() {
+            "fn" => is_named_next = true,
+            "identifier" if is_named_next => (name, is_named_next) = (text, false),
+            "token_tree" if text.starts_with('[') => marks.push_str(&format!("#{text}")),
+            "token_tree" if text.starts_with('{') && !name.is_empty() => {
+                let mut defined = Defined::new(name, SymbolKind::Function, node);
+                defined.marks = marks_of(&marks);
+                defined.holds_tests = defined.marks.is_test;
+                found.push(defined);
+                (marks, name) = (String::new(), "");
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The binary that a file is part of, by nextest's name for it, and its module within.
@@ -155,9 +165,9 @@ fn is_declared(project: &Project, top: &str, module: &str) -> bool {
         let Some(above) = file else { return true };
         names.push(name);
         let path = names.join(".");
-        let definitions = &project.file(above).1.definitions;
+        let Outline { definitions, is_built, .. } = project.file(above).1;
         let is_there = |it: &Definition| it.name == path && it.kind == SymbolKind::Other && !it.marks.is_left_out;
-        if !definitions.iter().any(is_there) {
+        if !is_built || !definitions.iter().any(is_there) {
             return false;
         }
         folder = format!("{folder}/{name}");
@@ -194,8 +204,9 @@ fn attributes(marks: &str) -> impl Iterator<Item = &str> {
     inner.map(|attribute| attribute.split(['(', ']', '=', ' ']).next().unwrap_or("").trim())
 }
 
-fn is_test(marks: &str) -> bool {
-    attributes(marks).any(|name| name.rsplit("::").next() == Some("test"))
+fn marks_of(marks: &str) -> Marks {
+    let is_test = attributes(marks).any(|name| name.rsplit("::").next() == Some("test"));
+    Marks { is_test, is_left_out: is_conditional(marks) }
 }
 
 fn is_for_tests(marks: &str) -> bool {
@@ -204,8 +215,66 @@ fn is_for_tests(marks: &str) -> bool {
 
 /// Whether an item may not be there, or not run, or under other names: behind a condition, ignored, or one of several cases.
 fn is_conditional(marks: &str) -> bool {
-    let plain = marks.replace("cfg(test)", "");
-    // The runner is on the system that covopt is on.
-    let plain = if cfg!(unix) { plain.replace("cfg(unix)", "") } else { plain };
-    attributes(&plain).any(|name| matches!(name, "cfg" | "ignore" | "case" | "rstest" | "test_case" | "cfg_attr"))
+    !is_built(marks) || attributes(marks).any(|name| matches!(name, "ignore" | "case" | "rstest" | "test_case"))
+}
+
+/// Whether every `#[cfg(...)]` holds for a test, and no `#[cfg_attr(...)]` may ignore it, as far as that is known.
+fn is_built(marks: &str) -> bool {
+    let conditions = |start| marks.split(start).skip(1).map(|rest: &str| rest.split(")]").next().unwrap_or(rest));
+    let is_met = |condition| holds(condition, CONDITIONS_DEEP) == Some(true);
+    let is_ignored = |attribute| {
+        let terms = terms_of(attribute);
+        let condition = terms.first().and_then(|condition| holds(condition, CONDITIONS_DEEP));
+        condition != Some(false) && terms.iter().skip(1).any(|term| term.trim().starts_with("ignore"))
+    };
+    conditions("#[cfg(").all(is_met) && !conditions("#[cfg_attr(").any(is_ignored)
+}
+
+/// Conditions in conditions that are looked at.
+const CONDITIONS_DEEP: usize = 4;
+
+/// Whether a condition holds; `None` where that depends on more than is known. The runner is on the system that covopt is on.
+fn holds(condition: &str, deep: usize) -> Option<bool> {
+    let condition = condition.trim();
+    let called = condition.split_once('(').filter(|_| deep > 0);
+    if let Some((name, inner)) = called {
+        let mut terms =
+            terms_of(inner.strip_suffix(')').unwrap_or(inner)).into_iter().map(|term| holds(term, deep - 1));
+        return match name.trim() {
+            "not" => terms.next()?.map(|it| !it),
+            "all" => terms.try_fold(true, |all, it| Some(all && it?)),
+            "any" => terms.try_fold(false, |any, it| Some(any || it?)),
+            _ => None,
+        };
+    }
+    let condition: String = condition.split_whitespace().collect();
+    let is = |name: &str, value: &str| {
+        let stated = condition.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+        stated.map(|stated| stated.trim_matches('"') == value)
+    };
+    match condition.as_str() {
+        "test" | "debug_assertions" => Some(true),
+        "miri" | "loom" => Some(false),
+        "unix" | "windows" => Some(condition == FAMILY),
+        _ => is("target_os", OS).or_else(|| is("target_family", FAMILY)),
+    }
+}
+
+/// What commas outside of brackets part.
+fn terms_of(list: &str) -> Vec<&str> {
+    let (mut terms, mut from, mut deep) = (Vec::new(), 0, 0_usize);
+    for (at, byte) in list.bytes().enumerate() {
+        match byte {
+            b'(' => deep += 1,
+            b')' => deep = deep.saturating_sub(1),
+            b',' if deep == 0 => {
+                terms.push(&list[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    terms.push(&list[from..]);
+    terms.retain(|term| !term.trim().is_empty());
+    terms
 }

@@ -1,11 +1,11 @@
 //! JavaScript and TypeScript: modules, and what Jest, Vitest and Mocha run.
 //!
-//! A test is `path::name`, the name being its titles from the outermost on, as `-t` and `--grep` compare them. Of a title
-//! that is put together when it runs, what stands before that is known.
+//! A test is `path::name`, the name being its titles from the outermost on, as `-t` and `--grep` compare them. A title that is
+//! put together when it runs stands as it is written, with its `%i`, `$name` or `${...}`.
 
 use tree_sitter::Node;
 
-use super::outline::{Defined, Place, Role, Rules, unquoted};
+use super::outline::{Defined, Place, Role, Rules};
 use super::project::{At, Project, TestItem};
 use crate::observation::SymbolKind;
 
@@ -13,6 +13,8 @@ pub(super) struct Script;
 
 const GROUPS: [&str; 4] = ["describe", "suite", "context", "fdescribe"];
 const TESTS: [&str; 4] = ["it", "test", "specify", "fit"];
+/// What a group or a test that is to run alone is derived from.
+const ONLY: &str = "only";
 const LEFT_OUT: [&str; 7] = ["xdescribe", "xit", "xtest", "skip", "todo", "fixme", "skipIf"];
 
 impl Rules for Script {
@@ -57,24 +59,19 @@ impl Rules for Script {
     fn tests(&self, project: &Project, file: usize) -> Vec<TestItem> {
         let (path, outline) = project.file(file);
         let mut found = Vec::new();
+        let has_only = outline.definitions.iter().any(|it| it.bases.iter().any(|base| base == ONLY));
         for (definition, _) in (0..).zip(&outline.definitions).filter(|(_, it)| it.marks.is_test) {
             let of = |at: u32| &outline.definitions[at as usize];
             let around: Vec<u32> = std::iter::successors(Some(definition), |&at| of(at).parent).collect();
             if around.iter().any(|&at| of(at).marks.is_left_out) {
                 continue;
             }
-            let mut titles: Vec<&str> = Vec::new();
-            for &at in around.iter().rev() {
-                let title = of(at).last_name(&outline.definitions);
-                let known = title.find(['%', '$']).unwrap_or(title.len());
-                titles.push(title[..known].trim());
-                if known < title.len() {
-                    break;
-                }
+            // Where one is to run alone, the others of its file do not.
+            if has_only && !around.iter().any(|&at| of(at).bases.iter().any(|base| base == ONLY)) {
+                continue;
             }
-            let name = titles.join(" ");
-            let id = if name.trim().is_empty() { path.to_owned() } else { format!("{path}::{}", name.trim()) };
-            found.push(TestItem { id, at: At { file, definition } });
+            let titles: Vec<&str> = around.iter().rev().map(|&at| of(at).last_name(&outline.definitions)).collect();
+            found.push(TestItem { id: format!("{path}::{}", titles.join(" ")), at: At { file, definition } });
         }
         found
     }
@@ -98,7 +95,9 @@ fn call<'t>(node: Node<'t>, place: &Place<'_>) -> Role<'t> {
     let function = place.field(node, "function");
     let mut words = function.split(|letter: char| !letter.is_alphanumeric());
     let first = words.next().unwrap_or("");
-    let (is_group, is_test) = (GROUPS.contains(&first), TESTS.contains(&first));
+    // `test.describe` is a group of Playwright's, whose tests are called as any others.
+    let is_group = GROUPS.contains(&first) || function.split('(').next().is_some_and(|it| it.ends_with(".describe"));
+    let is_test = !is_group && TESTS.contains(&first);
     let is_left_out = LEFT_OUT.contains(&first);
     let Some(arguments) = node.child_by_field_name("arguments") else { return Role::Leaf };
     if !(is_group || is_test || is_left_out) {
@@ -106,14 +105,36 @@ fn call<'t>(node: Node<'t>, place: &Place<'_>) -> Role<'t> {
     }
     let Some(title) = arguments.named_child(0) else { return Role::Leaf };
     let title = match title.kind() {
-        "string" | "template_string" => unquoted(place.of(title)),
-        _ => return Role::Leaf,
+        "string" | "template_string" => literal(place.of(title)),
+        _ => None,
     };
+    let Some(title) = title else { return Role::Leaf };
     let mut defined = Defined::new(title, SymbolKind::Other, node);
     defined.inside = (!is_test).then_some(arguments);
     defined.marks.is_test = is_test;
     // `.each` with a template has its own modifiers in the text of the function; only the words before a bracket count.
     let modifiers = function.split(['(', '`']).next().unwrap_or(function);
     defined.marks.is_left_out = is_left_out || modifiers.split('.').any(|word| LEFT_OUT.contains(&word));
+    if modifiers.split('.').any(|word| word == ONLY) || matches!(first, "fit" | "fdescribe") {
+        defined.bases.push(ONLY.to_owned());
+    }
     Role::Definition(defined)
+}
+
+/// What a quoted string says. `None` for what no line can carry.
+fn literal(text: &str) -> Option<String> {
+    let inner = text.get(1..text.len().checked_sub(1)?)?;
+    let mut said = String::new();
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => match letters.next()? {
+                plain if plain.is_ascii_punctuation() => said.push(plain),
+                _ => return None,
+            },
+            letter if letter.is_control() => return None,
+            letter => said.push(letter),
+        }
+    }
+    (!said.is_empty()).then_some(said)
 }

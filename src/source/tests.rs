@@ -170,11 +170,14 @@ mod tests {
         ("crates/a/Cargo.toml", "[package]\nname = \"a-b\"\n[[test]]\nname = \"named\"\npath = \"it/x.rs\"\n"),
         (
             "crates/a/src/lib.rs",
-            "mod diff;\n#[cfg(windows)] mod win;\n#[path = \"odd_file.rs\"] mod odd;\n#[test]\nfn alone() {}\n",
+            "mod diff;\n#[cfg(windows)] mod win;\n#[path = \"odd_file.rs\"] mod odd;\nmod closed;\n#[test]\nfn alone() {}\n",
         ),
         ("crates/a/src/diff/parse.rs", inline),
         ("crates/a/src/diff/mod.rs", "pub mod parse;\n#[test]\nfn alone() {}\n"),
         ("crates/a/src/win.rs", one),
+        ("crates/a/src/closed/mod.rs", "#![cfg(feature = \"f\")]\nmod inner;\n#[test]\nfn alone() {}\n"),
+        ("crates/a/src/closed/inner.rs", one),
+        ("crates/a/tests/closed.rs", "#![cfg(all(test, feature = \"f\"))]\n#[test]\nfn alone() {}\n"),
         ("crates/a/src/odd.rs", one),
         ("crates/a/src/odd_file.rs", one),
         ("crates/a/src/orphan.rs", one),
@@ -207,6 +210,54 @@ mod tests {
 }
 
 #[test]
+fn conditions_of_rust_are_read() {
+    let text = "
+#[cfg(any(unix, windows))]
+#[test] fn a() {}
+#[cfg(not(all(test, miri)))]
+#[test] fn b() {}
+#[cfg_attr(miri, ignore)]
+#[test] fn c() {}
+#[cfg_attr(not(miri), ignore = \"it says why, ignored or not\")]
+#[test] fn ignored() {}
+#[cfg(not(any(feature = \"f\", debug_assertions)))]
+#[test] fn unbuilt() {}
+#[cfg(any(feature = \"f\", target_os = \"none\"))]
+#[test] fn unknown() {}
+";
+    let files = [("Cargo.toml", "[package]\nname = \"p\"\n"), ("src/lib.rs", text)];
+    assert_eq!(tests(&files), ["p a", "p b", "p c"]);
+    let deep = format!("#[cfg({}unix{})]\n#[test]\nfn a() {{}}\n", "not(".repeat(9000), ")".repeat(9000));
+    assert_eq!(tests(&[files[0], ("src/lib.rs", &deep)]), [""; 0], "nesting costs no stack");
+}
+
+#[test]
+fn proptest_is_looked_into() {
+    let text = "
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// Said of it.
+    #[test]
+    fn laws_hold(a in any::<u8>(), b in 0..3_u8) {
+        let checkout = { a };
+    }
+
+    #[test]
+    #[ignore]
+    fn slow(a in any::<u8>()) {}
+    fn helper() {}
+}
+#[cfg(test)]
+mod tests { proptest::proptest! { #[test] fn inner(x in 0..1) {} } }
+other! { #[test] fn unknown() {} }
+";
+    let files = [("Cargo.toml", "[package]\nname = \"p\"\n"), ("src/lib.rs", text)];
+    assert_eq!(tests(&files), ["p laws_hold", "p tests::inner"]);
+    assert_eq!(symbols("src/lib.rs", text)[0], ("laws_hold".to_owned(), 7, 9));
+}
+
+#[test]
 fn cargo_runs_the_packages_of_a_workspace() {
     let one = "#[test]\nfn alone() {}\n";
     let files = [
@@ -235,7 +286,8 @@ fn go_tests_have_their_package() {
     let text = "package x\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {}\nfunc Testb(t *testing.T) {}\nfunc TestMain(m *testing.M) {}\n\
                 func FuzzC(f *testing.F) {}\nfunc TestHelper(t testing.TB) {}\nfunc (s *Suite) TestD(t *testing.T) {}\n";
     let tagged = format!("//go:build integration\n\n{text}");
-    let untagged = "//go:build !race\n\npackage x\nfunc TestE(t *testing.T) {}\n";
+    let untagged = "//go:build (x && y) || !race && go1.9\n\npackage x\nfunc TestE(t *testing.T) {}\n\
+                    func ExampleF() {\n\t// Output:\n\t// x\n}\nfunc ExampleG() {}\n";
     let files = [
         ("go.mod", "module example.com/m // here\n\ngo 1.22\n"),
         ("a_test.go", text),
@@ -244,15 +296,19 @@ fn go_tests_have_their_package() {
         ("sub/x/d_test.go", untagged),
         ("sub/x/e_windows_test.go", text),
         ("sub/x/f.go", text),
+        ("sub/testdata/h_test.go", text),
+        ("_old/h_test.go", text),
         ("other/go.mod", "module other.org/o\n"),
         ("other/g_test.go", untagged),
     ];
     let want = [
         "example.com/m.FuzzC",
         "example.com/m.TestA",
+        "example.com/m/sub/x.ExampleF",
         "example.com/m/sub/x.FuzzC",
         "example.com/m/sub/x.TestA",
         "example.com/m/sub/x.TestE",
+        "other.org/o.ExampleF",
         "other.org/o.TestE",
     ];
     assert_eq!(tests(&files), want);
@@ -299,14 +355,18 @@ describe('sum', () => {
     test(`works`, async () => {});
   });
 });
-test.only('alone', () => {});
+test(' it\\'s (100 %) \"alone\" ', () => {});
+it(`sees ${sum(1, 2)}`, () => {});
 xit('off', () => {});
 test(name, () => {});
 ";
     let files =
         [("src/sum.test.ts", text), ("src/sum.ts", "export function sum(a: number, b: number) { return a + b; }\n")];
-    let want = ["src/sum.test.ts::alone", "src/sum.test.ts::sum adds", "src/sum.test.ts::sum nested works"];
-    assert_eq!(tests(&files), want);
+    let want =
+        [" it's (100 %) \"alone\" ", "sees ${sum(1, 2)}", "sum adds", "sum adds %i to nothing", "sum nested works"];
+    assert_eq!(tests(&files), want.map(|title| format!("src/sum.test.ts::{title}")));
+    let text = "describe('a', () => { it('b', f); it.only('c', f); });\ndescribe.only('d', () => { it('e', f); });\ntest('f', f);\n";
+    assert_eq!(tests(&[("a.test.js", text)]), ["a.test.js::a c", "a.test.js::d e"]);
     let names = |path, text| symbols(path, text).into_iter().map(|it| it.0).collect::<Vec<_>>();
     let text = "export const f = async () => {};\nexport default class A { m() {} static s = 1 }\nfunction g() {}\n";
     for path in ["a.js", "a.ts", "a.tsx"] {

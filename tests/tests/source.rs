@@ -177,3 +177,112 @@ fn the_tests_of_this_program_are_those_that_it_lists() {
     assert!(unseen.iter().all(|name| conditional.contains(name)), "{unseen:?}");
     assert!(found.contains("source::the_tests_of_this_program_are_those_that_it_lists"));
 }
+
+/// The tests that the programs which cargo builds list themselves, less those that they ignore, as nextest calls them.
+fn listed_by_cargo(tree: &Path) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["test", "--workspace", "--no-run", "--offline", "--message-format=json"];
+    let mut build = Command::new(cargo);
+    build.args(arguments).current_dir(tree).env("CARGO_TARGET_DIR", tree.join("target"));
+    let built = build.output().expect("start cargo");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let mut listed = BTreeSet::new();
+    for line in String::from_utf8(built.stdout).unwrap().lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        let Some(program) = message["executable"].as_str() else { continue };
+        if message["profile"]["test"] != true {
+            continue; // an example, built and not run
+        }
+        let target = &message["target"];
+        let package = Path::new(message["manifest_path"].as_str().unwrap()).parent().unwrap().file_name().unwrap();
+        let (package, name) = (package.to_str().unwrap(), target["name"].as_str().unwrap());
+        let binary = match target["kind"][0].as_str().unwrap() {
+            "lib" => package.to_owned(),
+            "bin" => format!("{package}::bin/{name}"),
+            kind => {
+                assert_eq!(kind, "test", "{line}");
+                format!("{package}::{name}")
+            }
+        };
+        let list = |which: &[&str]| {
+            let output = Command::new(program).arg("--list").args(which).output().unwrap();
+            let names = String::from_utf8(output.stdout).unwrap();
+            let names = names.lines().filter_map(|line| line.strip_suffix(": test"));
+            names.map(|name| format!("{binary} {name}")).collect::<BTreeSet<String>>()
+        };
+        listed.extend(&list(&[]) - &list(&["--ignored"]));
+    }
+    listed
+}
+
+#[test]
+fn cargo_lists_what_is_found_in_a_workspace_of_traps() {
+    let shop = tree_of("rust");
+    shop.sh("covopt build").expect_code(0);
+    let unseen = [
+        "alpha moved::in_moved_here",
+        "alpha tests::made_one",
+        "alpha tests::made_two",
+        "alpha::outside shared::six_is_six",
+    ];
+    assert_eq!(differences(&ids(&shop), &listed_by_cargo(&shop.path())), [vec![], unseen.to_vec()]);
+}
+
+/// What a program with arguments prints, in a folder; `None` where it is not there or has not what it needs.
+fn installed(program: &str, arguments: &[&str], folder: &Path) -> Option<String> {
+    let ended = Command::new(program).args(arguments).current_dir(folder).output().ok();
+    let ended = ended.filter(|ended| ended.status.success())?;
+    Some(String::from_utf8(ended.stdout).unwrap())
+}
+
+#[test]
+fn go_runs_what_is_found_in_modules_of_traps() {
+    let shop = tree_of("go");
+    shop.sh("covopt build").expect_code(0);
+    let Some(_) = installed("go", &["version"], &shop.path()) else { return };
+    let mut listed = BTreeSet::new();
+    for module in ["", "other"] {
+        let output = installed("go", &["test", "-list", ".", "./..."], &shop.path().join(module)).expect("go lists");
+        // The names of a package stand before the line that names it.
+        let mut names: Vec<&str> = Vec::new();
+        for line in output.lines() {
+            match line.strip_prefix("ok ") {
+                Some(package) => {
+                    let package = package.split_whitespace().next().unwrap();
+                    listed.extend(names.drain(..).map(|name| format!("{package}.{name}")));
+                }
+                None => names.push(line),
+            }
+        }
+    }
+    assert_eq!(differences(&ids(&shop), &listed), [vec![], vec!["example.com/shop.BenchmarkTotal"]]);
+
+    shop.edit("shop.go", "sum := 0", "sum := 1");
+    let arguments = shop.sh("git diff | covopt select -t 10 --format go").expect_code(0).lines();
+    let ran = Command::new("go").args(["test", "-v"]).args(&arguments).current_dir(shop.path()).output().unwrap();
+    let ran = String::from_utf8(ran.stdout).unwrap();
+    assert!(
+        ran.contains("--- FAIL: TestFromOutside") && ran.contains("--- FAIL: ExampleTotal"),
+        "{arguments:?}\n{ran}"
+    );
+}
+
+#[test]
+fn google_test_lists_what_is_found() {
+    let shop = tree_of("cpp");
+    shop.sh("covopt build").expect_code(0);
+    let compile = ["sum_test.cc", "-o", "program", "-lgtest", "-lgtest_main", "-pthread"];
+    let Some(_) = installed("c++", &compile, &shop.path()) else { return };
+    let program = shop.path().join("program");
+    let output =
+        installed(program.to_str().unwrap(), &["--gtest_list_tests"], &shop.path()).expect("it lists its tests");
+    let (mut suite, mut listed) = ("", BTreeSet::new());
+    for line in output.lines().filter(|line| !line.starts_with("Running")) {
+        match line.strip_prefix("  ") {
+            Some(name) => _ = listed.insert(format!("{suite}{}", name.split_whitespace().next().unwrap())),
+            None => suite = line.split_whitespace().next().unwrap(),
+        }
+    }
+    let unseen = ["Few/Numbers.AreKept/0", "Few/Numbers.AreKept/1", "Later.IsMade", "Sum.DISABLED_IsOff"];
+    assert_eq!(differences(&ids(&shop), &listed), [vec![], unseen.to_vec()]);
+}
