@@ -174,7 +174,7 @@ pub(super) fn open_or_build(place: &Place, first: FirstBuild, diff: &Diff<'_>, q
 }
 
 /// Builds on a thread of its own, so that a tree too large for the limit never freezes its caller: past the limit the
-/// process ends with the error, and the thread with it, before anything is written.
+/// process ends with the error, and the thread with it, before a model is written.
 fn build_within(
     place: &Place,
     limit: Duration,

@@ -43,7 +43,8 @@ pub(super) fn find(root: &Path, model: &Model, diff: &Diff<'_>) -> Result<Vec<St
     let mut found = Vec::new();
     for file in changed {
         let path = String::from_utf8_lossy(file.path());
-        let here = tests.iter().filter(|test| test.path == path && is_added(test, file));
+        let added = added_lines(file);
+        let here = tests.iter().filter(|test| test.path == path && holds_one(test, &added));
         let known = known_tests(model, file)?;
         for test in here {
             let is_known = known.contains(rest(&test.id, &path)) || model.index.find_test(&test.id)?.is_some();
@@ -71,11 +72,20 @@ fn may_add_tests(file: &FileDiff<'_>) -> bool {
         && Language::of_path(&path).is_some_and(|language| language.may_hold_tests(&path, added))
 }
 
-/// Whether the diff adds a line of a test.
-fn is_added(test: &FoundTest<'_>, file: &FileDiff<'_>) -> bool {
-    let added = file.hunks.iter().flat_map(|hunk| hunk.lines()).filter(|line| line.kind == LineKind::Added);
-    let within = |line: u32| test.lines.is_some_and(|lines| lines.first <= line && line <= lines.last);
-    added.into_iter().any(|line| within(line.new_line))
+/// The lines of the new side that a diff adds, ascending.
+fn added_lines(file: &FileDiff<'_>) -> Vec<u32> {
+    let lines = file.hunks.iter().flat_map(|hunk| hunk.lines()).filter(|line| line.kind == LineKind::Added);
+    let mut added: Vec<u32> = lines.map(|line| line.new_line).collect();
+    added.sort_unstable();
+    added
+}
+
+/// Whether one of some lines, which ascend, is of a test.
+fn holds_one(test: &FoundTest<'_>, added: &[u32]) -> bool {
+    test.lines.is_some_and(|lines| {
+        let at = added.partition_point(|&line| line < lines.first);
+        added.get(at).is_some_and(|&line| line <= lines.last)
+    })
 }
 
 /// What the model knows of a file's tests: their ids without path and parameters.

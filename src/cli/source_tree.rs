@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -88,23 +88,24 @@ impl SourceTree {
         let (mut outlines, mut manifests, mut large) = (Vec::new(), Vec::new(), 0);
         let mut kept = Vec::new();
         let cache_path = cache_of(model);
-        let cache = fs::read(&cache_path).map_or_else(|_| Cache::default(), |bytes| Cache::decode(&bytes));
-        for read in self.read(old_sides, &cache, progress) {
+        let before = known(&cache_path);
+        for read in self.read(old_sides, before.as_ref().unwrap_or(&Cache::default()), progress) {
             match read {
                 Read::Outline(path, outline) => outlines.push((path, outline)),
-                Read::Kept(path, file) => {
-                    outlines.push((path.clone(), file.outline.clone()));
-                    kept.push((path, file));
-                }
+                Read::Kept(path, file) => kept.push((path, file)),
                 Read::Manifest(path, manifest) => manifests.push((path, manifest)),
                 Read::Large => large += 1,
                 Read::Nothing => {}
             }
         }
-        let files = outlines.len();
-        if !cache.holds(&kept) {
-            keep(&cache_path, kept);
+        let now = Cache::new(kept, SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanoseconds));
+        if before.is_some_and(|before| !before.is_of_the_files_of(&now)) {
+            // Where it cannot be written, the next time parses again.
+            let bytes = now.encode();
+            let _ = replace(&cache_path, true, |out| out.write_all(&bytes).map_err(Error::Output));
         }
+        outlines.extend(now.into_files());
+        let files = outlines.len();
         let found = Project::new(outlines, manifests).observe(into);
         let mut notes = notes(&found);
         if large > 0 {
@@ -177,11 +178,15 @@ fn cache_of(model: &Path) -> PathBuf {
     model.with_file_name(format!("{name}.outlines"))
 }
 
-/// Keeps outlines for the next time. Where they cannot be written, the next time parses again.
-fn keep(path: &Path, files: Vec<(String, Kept)>) {
-    let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanoseconds);
-    let bytes = Cache::encode(files, now_ns);
-    let _ = replace(path, true, |out| out.write_all(&bytes).map_err(Error::Output));
+/// What is known from the last time. `None` if something else stands there, which is left alone.
+fn known(path: &Path) -> Option<Cache> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Cache::default()),
+        Ok(metadata) if metadata.is_file() => {}
+        _ => return None,
+    }
+    let bytes = fs::read(path).ok()?;
+    Cache::is_one(&bytes).then(|| Cache::decode(&bytes))
 }
 
 /// When a file was changed, in nanoseconds since the Unix epoch; the latest time where nothing tells.

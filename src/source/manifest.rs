@@ -89,8 +89,8 @@ impl Pytest {
     }
 }
 
-/// The name of each file that is a manifest.
-pub const NAMES: [&str; 6] = ["Cargo.toml", "go.mod", "pytest.ini", "pyproject.toml", "setup.cfg", "tox.ini"];
+/// The name of each file that is a manifest; of those that pytest reads in one folder the first counts.
+pub const NAMES: [&str; 6] = ["Cargo.toml", "go.mod", "pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"];
 
 impl Manifest {
     /// Reads a file at a path; `None` where it says nothing that is needed here.

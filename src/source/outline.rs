@@ -18,6 +18,10 @@ use crate::words::{Field, Word, each_word};
 /// makes it search without end.
 const STEPS_A_KILOBYTE: usize = 4096;
 
+/// How many times the bytes of a file the names of what it defines may take together: a name holds those of all that it
+/// stands in, so that their sum grows with the square of the nesting. What people write takes less than its text.
+const NAMES_A_BYTE: usize = 8;
+
 /// What one file says.
 #[derive(Archive, Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Outline {
@@ -50,7 +54,7 @@ pub struct Definition {
     pub bases: Vec<String>,
     /// What is written before it says.
     pub marks: Marks,
-    /// Its words with their counts, ascending, if it stands where tests do.
+    /// Its words with their counts, ascending, if it may be a test and stands where tests do.
     pub words: Vec<(Word, u32)>,
 }
 
@@ -136,6 +140,11 @@ impl<'t> Defined<'t> {
             marks: Marks::default(),
             holds_tests: false,
         }
+    }
+
+    /// Whether it is of a kind that runners collect.
+    fn may_be_test(&self) -> bool {
+        self.kind == SymbolKind::Function || self.marks.is_test
     }
 }
 
@@ -242,6 +251,8 @@ struct Around {
     parent: Option<u32>,
     is_in_test: bool,
     is_doubtful: bool,
+    /// Whether the words of what it stands in are known: what stands in a test is none.
+    is_said: bool,
 }
 
 fn walk(language: Language, path: &str, text: &str, root: Node<'_>) -> Outline {
@@ -254,8 +265,9 @@ fn walk(language: Language, path: &str, text: &str, root: Node<'_>) -> Outline {
         is_whole: !root.has_error(),
         is_built: rules.is_built(path, text),
     };
+    let mut names_left = text.len().saturating_mul(NAMES_A_BYTE);
     let mut stack = Vec::new();
-    let around = Around { parent: None, is_in_test: rules.is_test_file(path), is_doubtful: false };
+    let around = Around { parent: None, is_in_test: rules.is_test_file(path), is_doubtful: false, is_said: false };
     push_children(rules, root, around, &mut stack);
     while let Some(Entry { node, around, marks }) = stack.pop() {
         let place = Place { text, marks: text.get(marks.0..marks.1).unwrap_or(""), is_in_test: around.is_in_test };
@@ -272,18 +284,21 @@ fn walk(language: Language, path: &str, text: &str, root: Node<'_>) -> Outline {
             Role::Definitions(all) => {
                 for defined in all {
                     let symbol = defined.symbol;
-                    let is_in_test = around.is_in_test || defined.holds_tests;
-                    let says = is_in_test.then(|| ((symbol.start_byte(), symbol.start_byte()), symbol));
-                    outline.add(text, defined, around.parent, says);
+                    let is_said = defined.may_be_test() && (around.is_in_test || defined.holds_tests);
+                    let says = is_said.then(|| ((symbol.start_byte(), symbol.start_byte()), symbol));
+                    outline.add(text, defined, around.parent, says, &mut names_left);
                 }
             }
             Role::Definition(mut defined) => {
                 defined.marks.is_left_out |= around.is_doubtful;
                 let is_in_test = around.is_in_test || defined.holds_tests;
+                let is_said = is_in_test && !around.is_said && defined.may_be_test();
                 let inside = defined.inside;
-                let own = outline.add(text, defined, around.parent, is_in_test.then_some((marks, node)));
+                let own = outline.add(text, defined, around.parent, is_said.then_some((marks, node)), &mut names_left);
                 if let (Some(inside), Some(_)) = (inside, own) {
-                    push_children(rules, inside, Around { parent: own, is_in_test, is_doubtful: false }, &mut stack);
+                    let is_said = is_said || around.is_said;
+                    let within = Around { parent: own, is_in_test, is_doubtful: false, is_said };
+                    push_children(rules, inside, within, &mut stack);
                 }
             }
         }
@@ -321,19 +336,27 @@ impl Outline {
         self.definitions.iter().enumerate().all(fits)
     }
 
-    /// Adds a definition and gives its position; what has no name is none.
+    /// Adds a definition and gives its position; what has no name is none, nor is what is called by more than `names_left`,
+    /// which it takes its name from.
     fn add(
         &mut self,
         text: &str,
         defined: Defined<'_>,
         parent: Option<u32>,
         says: Option<((usize, usize), Node<'_>)>,
+        names_left: &mut usize,
     ) -> Option<u32> {
         let Defined { name, kind, symbol, bases, marks, .. } = defined;
         if name.is_empty() {
             return None;
         }
         let own = u32::try_from(self.definitions.len()).ok()?;
+        let outer = parent.map_or(0, |parent| self.definitions[parent as usize].name.len() + 1);
+        let Some(left) = names_left.checked_sub(outer + name.len()) else {
+            self.is_whole = false;
+            return None;
+        };
+        *names_left = left;
         let name = match parent {
             Some(parent) => format!("{}.{name}", self.definitions[parent as usize].name),
             None => name,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rayon::prelude::*;
 
 use super::language::Language;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, NAMES as MANIFESTS};
 use super::outline::{Definition, Import, Outline};
 use crate::id::path_in_test_id;
 use crate::observation::{LineRange, Observations, Symbol, TestKey};
@@ -63,7 +63,8 @@ pub struct Project {
     by_path: HashMap<String, usize>,
     /// Files by the last component of their paths.
     by_name: HashMap<String, Vec<usize>>,
-    manifests: Vec<(String, Manifest)>,
+    /// By folder; of a folder the one that its runner prefers first.
+    manifests: HashMap<String, Vec<Manifest>>,
 }
 
 /// What was found in a tree.
@@ -83,10 +84,15 @@ pub struct Found {
 
 impl Project {
     /// A tree of these files, each with its path relative to the root, and of these manifests, by theirs.
-    pub fn new(mut outlines: Vec<(String, Outline)>, mut manifests: Vec<(String, Manifest)>) -> Self {
+    pub fn new(mut outlines: Vec<(String, Outline)>, mut listed: Vec<(String, Manifest)>) -> Self {
         outlines.sort_by(|a, b| a.0.cmp(&b.0));
         outlines.dedup_by(|next, first| next.0 == first.0);
-        manifests.sort_by(|a, b| a.0.cmp(&b.0));
+        let rank = |path: &str| MANIFESTS.iter().position(|name| path.ends_with(name));
+        listed.sort_by(|a, b| (rank(&a.0), &a.0).cmp(&(rank(&b.0), &b.0)));
+        let mut manifests: HashMap<String, Vec<Manifest>> = HashMap::new();
+        for (path, manifest) in listed {
+            manifests.entry(folder_of(&path).to_owned()).or_default().push(manifest);
+        }
         let files: Vec<SourceFile> =
             outlines.into_par_iter().map(|(path, outline)| SourceFile::new(path, outline)).collect();
         let by_path = files.iter().enumerate().map(|(at, file)| (file.path.clone(), at)).collect();
@@ -246,18 +252,21 @@ impl Project {
         None
     }
 
-    /// Where a manifest of a kind holds for a path: the nearest upwards.
+    /// Where a manifest of a kind holds for a path, and what `of` reads in it: the nearest upwards.
     pub(super) fn manifest<'a, T>(
         &'a self,
-        path: &str,
+        path: &'a str,
         of: impl Fn(&'a Manifest) -> Option<T>,
     ) -> Option<(&'a str, T)> {
-        let folder_of = |path: &'a str| path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let holds =
-            |folder: &str| folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        let found = self.manifests.iter().filter_map(|(at, manifest)| Some((folder_of(at), of(manifest)?)));
-        found.filter(|(folder, _)| holds(folder)).max_by_key(|(folder, _)| folder.len())
+        let upwards = std::iter::successors(Some(folder_of(path)), |at| (!at.is_empty()).then(|| folder_of(at)));
+        let in_folder = |folder: &'a str| Some((folder, self.manifests.get(folder)?.iter().find_map(&of)?));
+        upwards.into_iter().find_map(in_folder)
     }
+}
+
+/// The folder that a path stands in, empty for the root.
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The languages whose files were recorded although the recording knows none of their tests.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::observation::Observations;
+use crate::words::Word;
 
 /// The tests and symbols of a tree of these files.
 fn observed(files: &[(&str, &str)]) -> (Vec<String>, Observations, Found) {
@@ -100,6 +101,8 @@ fn pytest_settings_say_what_is_collected() {
     let ini = "[pytest]\npython_functions =\n    check\n    test\ntestpaths = unit  # the rest is slow\n";
     let files = [("a/pytest.ini", ini), ("a/unit/test_x.py", text), ("a/slow/test_y.py", text), ("test_z.py", text)];
     assert_eq!(tests(&files), ["a/unit/test_x.py::check_a", "a/unit/test_x.py::test_b", "test_z.py::test_b"]);
+    let files = [("pyproject.toml", settings), ("pytest.ini", ""), ("tox.ini", ini), ("test_x.py", text)];
+    assert_eq!(tests(&files), ["test_x.py::test_b"], "`pytest.ini` comes first, even an empty one");
 }
 
 #[test]
@@ -428,4 +431,29 @@ fn broken_and_deep_text_is_passed_over() {
             reader.read(path, deep.as_bytes());
         }
     }
+}
+
+#[test]
+fn nesting_takes_no_more_than_its_text_is_worth() {
+    let nested = |open: &str, close: &str| open.repeat(20_000) + &close.repeat(20_000);
+    let long = format!("mod {} {{{}}}", "a".repeat(100_000), "#[test] fn t() {}\n".repeat(20_000));
+    let files = [
+        ("Cargo.toml", "[package]\nname = \"p\"\n".to_owned()),
+        ("tests/a.rs", nested("mod a { #[test] fn t() {} ", "}")),
+        ("tests/b.rs", long),
+        ("src/test/java/ATest.java", nested("class ATest { @Test void t() {} @Nested ", "}")),
+        ("a.test.js", nested("describe('a', () => { it('t', () => {}); ", "});")),
+        ("a_test.cc", nested("namespace a { TEST(A, T) {} class B { ", "}; }")),
+        ("test_a.py", (0..1_000).map(|deep| format!("{}class TestA:\n", " ".repeat(deep))).collect()),
+        ("test_b.py", (0..1_000).map(|deep| format!("{}def test_a():\n", " ".repeat(deep))).collect()),
+    ];
+    let mut reader = Reader::default();
+    for (path, text) in &files[1..] {
+        let definitions = reader.read(path, text.as_bytes()).unwrap().definitions;
+        let held: usize = definitions.iter().map(|it| it.name.len() + it.words.len() * size_of::<(Word, u32)>()).sum();
+        assert!(held <= 16 * text.len(), "{path}: {held} of {}", text.len());
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let (_, _, found) = observed(&files);
+    assert!(found.broken.contains(&"tests/a.rs".to_owned()), "{:?}", found.broken);
 }

@@ -71,6 +71,24 @@ fn a_recording_and_the_source_are_one_model() {
 }
 
 #[test]
+fn what_is_no_cache_is_neither_read_nor_replaced() {
+    let shop = unrecorded();
+    let own = shop.path().join(".covopt.outlines");
+    fs::write(&own, "mine").unwrap();
+    shop.sh("covopt build").expect_code(0);
+    assert_eq!(fs::read(&own).unwrap(), b"mine");
+    shop.sh("rm .covopt.outlines && mkfifo .covopt.outlines && covopt build").expect_code(0);
+    shop.sh("rm .covopt.outlines && ln -s README.md .covopt.outlines && covopt build").expect_code(0);
+    assert!(own.is_symlink());
+    shop.sh("rm .covopt.outlines && covopt build").expect_code(0);
+    let written = fs::read(&own).unwrap();
+    assert!(written.starts_with(b"covout\0"));
+    fs::write(&own, &written[..40]).unwrap();
+    shop.sh("covopt build").expect_code(0);
+    assert_eq!(fs::read(&own).unwrap().len(), written.len(), "one that is damaged is made again");
+}
+
+#[test]
 fn the_tests_that_a_diff_adds_come_first() {
     for shop in [Shop::with_model(), unrecorded()] {
         shop.sh("[ -f .covopt ] || covopt build").expect_code(0);
