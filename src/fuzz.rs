@@ -18,7 +18,7 @@ pub use merge::merge;
 pub use model::{model, select_flipped};
 pub use postings::postings;
 pub use replay::past_runs;
-pub use sample::{SAMPLE_DIFF, sample, shard};
+pub use sample::{SAMPLE_DIFF, sample, sample_content, shard};
 #[cfg(feature = "source")]
 pub use source::source;
 
@@ -60,7 +60,7 @@ mod tests {
     /// Small damage to a small model, as the fuzzer would start with it.
     #[test]
     fn the_model_bodies_hold_on_damaged_samples() {
-        let good = crate::build::build(&sample(), None, |_| None);
+        let good = crate::build::build(&sample(), None, sample_content);
         model(&good);
         for at in (0..good.len()).step_by(61) {
             let mut bytes = good.to_vec();

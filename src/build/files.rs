@@ -11,13 +11,13 @@ use rayon::prelude::*;
 use super::blocks::{Blocks, Covered};
 use super::lists::{Encoded, Lists};
 use super::older::Older;
-use super::{BATCH_BYTES, BuildError, Order, Phase, count};
+use super::{BATCH_BYTES, BuildError, Content, Order, Phase, count};
 use crate::id::{FileId, TestId};
 use crate::model::layout::Writer;
 use crate::model::names::{REF_BYTES, RawRef};
 use crate::model::record::{FileRecord, SymbolRecord};
 use crate::model::root::Root;
-use crate::model::{LineRun, Posting, Stamp, quantize_count};
+use crate::model::{LineRun, Posting, quantize_count};
 use crate::observation::{FileFacts, FileKey, Log, Observations};
 
 /// Alignment of an archive in the records section.
@@ -29,6 +29,29 @@ const FILE_BYTES: usize = 256;
 pub(super) struct Files {
     pub(super) table: Vec<u8>,
     pub(super) records: Vec<u8>,
+    pub(super) anchors: Anchors,
+}
+
+/// The section of line anchors.
+pub(super) struct Anchors {
+    index: Vec<RawRef>,
+    parts: Vec<u8>,
+}
+
+impl Anchors {
+    fn add(&mut self, anchors: &[u16]) {
+        let from = self.parts.len();
+        self.parts.extend(anchors.iter().flat_map(|anchor| anchor.to_le_bytes()));
+        self.index.push(RawRef::new(from, &self.parts[from..], self.index.len()));
+    }
+
+    /// Its bytes: none where no file has anchors.
+    pub(super) fn into_section(self) -> Vec<u8> {
+        match self.parts.is_empty() {
+            true => Vec::new(),
+            false => [bytemuck::cast_slice(&self.index), &self.parts[..]].concat(),
+        }
+    }
 }
 
 /// A file before it is laid out.
@@ -57,7 +80,7 @@ pub(super) fn lay_out<D: AsRef<[u8]> + Sync, W: Write + Seek>(
     order: &Order,
     (lists, out): (&mut Lists, &mut Writer<W>),
     root: &mut Root,
-    (stamp, told): (impl Fn(&str) -> Option<Stamp>, &mut impl FnMut(Phase, u64, u64)),
+    (content, told): (impl Fn(&str) -> Option<Content>, &mut impl FnMut(Phase, u64, u64)),
 ) -> Result<Files, BuildError> {
     let mut merge = lines.sorted(|file| order.file_ranks[file as usize]);
     let mut defines = order.defines();
@@ -82,11 +105,15 @@ pub(super) fn lay_out<D: AsRef<[u8]> + Sync, W: Write + Seek>(
     let encode = |batch: Vec<Source>| -> Result<Vec<Laid>, BuildError> {
         batch.into_par_iter().map(|source| lay_out_file(source, older, order, &defines)).collect()
     };
-    let mut files = Files { table: Vec::with_capacity(order.files.len() * REF_BYTES), records: Vec::new() };
+    let mut files = Files {
+        table: Vec::with_capacity(order.files.len() * REF_BYTES),
+        records: Vec::new(),
+        anchors: Anchors { index: Vec::with_capacity(order.files.len()), parts: Vec::new() },
+    };
     let mut write = |batch: Vec<Laid>| -> Result<(), BuildError> {
         for laid in batch {
             let (path, facts) = (seen.file_path(laid.key), &seen.files()[laid.key.0 as usize]);
-            files.add(laid, facts, stamp(path), (&mut *lists, &mut *out), root)?;
+            files.add(laid, facts, content(path), (&mut *lists, &mut *out), root)?;
         }
         told(Phase::Files, (files.table.len() / REF_BYTES) as u64, order.files.len() as u64);
         Ok(())
@@ -147,7 +174,7 @@ impl Files {
         &mut self,
         laid: Laid,
         facts: &FileFacts,
-        stamp: Option<Stamp>,
+        content: Option<Content>,
         (lists, out): (&mut Lists, &mut Writer<W>),
         root: &mut Root,
     ) -> Result<(), BuildError> {
@@ -162,7 +189,7 @@ impl Files {
         }
         let record = FileRecord {
             file: count(position),
-            stamp,
+            stamp: content.as_ref().map(|content| content.stamp),
             runs: laid.runs,
             blocks,
             imported: facts.imported.ranges().to_vec(),
@@ -174,6 +201,7 @@ impl Files {
         self.records.resize(self.records.len().next_multiple_of(RECORD_ALIGNMENT), 0);
         self.table.extend_from_slice(bytemuck::bytes_of(&RawRef::new(self.records.len(), &archive, position)));
         self.records.extend_from_slice(&archive);
+        self.anchors.add(content.as_ref().map_or(&[], |content| &content.anchors));
         Ok(())
     }
 }

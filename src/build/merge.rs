@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::io::{Seek, Write};
 
-use super::{BuildError, Phase, Sources, Written};
+use super::{BuildError, Content, Phase, Sources, Written};
+use crate::id::FileId;
 use crate::model::{FileView, Index, Stamp};
 use crate::observation::{FileKey, Observations};
 
@@ -21,21 +22,24 @@ pub struct Merged<'a, D> {
     sources: Sources<'a, D>,
     base: Option<String>,
     files: Shared,
+    models: Vec<&'a Index<D>>,
 }
 
 /// What is known of the content of files, by their keys among the observations.
 #[derive(Default)]
 struct Shared {
-    files: Vec<Content>,
+    files: Vec<Known>,
     /// Whether all models are taken to be of one commit.
     is_one_base: bool,
 }
 
 /// A file as the models so far know it.
 #[derive(Clone, Copy, Default)]
-struct Content {
+struct Known {
     stamp: Option<Stamp>,
     is_covered: bool,
+    /// Which of the models knows the anchors of its lines, and by which position: of one content all know the same, or none.
+    anchored: Option<(usize, FileId)>,
 }
 
 impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
@@ -55,7 +59,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
         let common = first.filter(|first| models.iter().all(|model| model.root().base.as_deref() == Some(*first)));
         let base = named_base.or(common).map(str::to_owned);
         let files = Shared { is_one_base: base.is_some(), ..Shared::default() };
-        let mut merged = Self { sources: Sources::new(nothing), base, files };
+        let mut merged = Self { sources: Sources::new(nothing), base, files, models: Vec::new() };
         let steps = |model: &&Index<D>| {
             let root = model.root();
             [root.files, root.tests, root.words].map(u64::from).iter().sum::<u64>()
@@ -83,20 +87,30 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
     /// # Errors
     /// As [`Sources::write`].
     pub fn write<W: Write + Seek>(self, told: impl FnMut(Phase, u64, u64), out: W) -> Result<Written, BuildError> {
-        let paths = self.sources.observations().file_paths().iter().zip(&self.files.files);
-        let known: HashMap<String, Stamp> =
-            paths.filter_map(|(path, content)| Some((path.clone(), content.stamp?))).collect();
-        self.sources.write(self.base.as_deref(), |path| known.get(path).copied(), told, out)
+        let paths = self.sources.observations().file_paths().iter().cloned();
+        let known: HashMap<String, Known> = paths.zip(self.files.files).collect();
+        let models = self.models;
+        let content = |path: &str| {
+            let Known { stamp, anchored, .. } = *known.get(path)?;
+            // They were read before, when the model joined.
+            let anchors = anchored.and_then(|(model, file)| models[model].anchors(file).ok());
+            Some(Content { stamp: stamp?, anchors: anchors.map_or_else(Vec::new, |anchors| anchors.iter().collect()) })
+        };
+        self.sources.write(self.base.as_deref(), content, told, out)
     }
 
     fn add(&mut self, model: &'a Index<D>, step: &mut dyn FnMut()) -> Result<(), BuildError> {
         self.check_constants(model)?;
+        let position = self.models.len();
+        self.models.push(model);
         let mut differing = Vec::new();
         let files = &mut self.files;
-        let see_file = |key, view: &FileView<'_>| {
-            if !files.agrees(key, view) {
+        let see_file = |key, file, view: &FileView<'_>| {
+            let is_anchored = !model.anchors(file)?.is_empty();
+            if !files.agrees(key, view, is_anchored.then_some((position, file))) {
                 differing.push(key);
             }
+            Ok(())
         };
         self.sources.join_seeing(model, see_file, step)?;
         if differing.is_empty() {
@@ -121,10 +135,10 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
 impl Shared {
     /// Whether what a model knows of the lines of a file is of the content that the models before it know: as the stamps say,
     /// and where one of them has none, the commit.
-    fn agrees(&mut self, key: FileKey, view: &FileView<'_>) -> bool {
+    fn agrees(&mut self, key: FileKey, view: &FileView<'_>, anchored: Option<(usize, FileId)>) -> bool {
         let at = key.0 as usize;
         if at >= self.files.len() {
-            self.files.resize(at + 1, Content::default());
+            self.files.resize(at + 1, Known::default());
         }
         let known = &mut self.files[at];
         let stamp = view.stamp().map(|(size_bytes, hash)| Stamp { size_bytes, hash });
@@ -133,7 +147,9 @@ impl Shared {
             (Some(known), Some(found)) => known == found,
             _ => self.is_one_base || !(known.is_covered && is_covered),
         };
-        *known = Content { stamp: known.stamp.or(stamp), is_covered: known.is_covered || is_covered };
+        // Where content differs, or is known of one alone, lines are those of the one with the stamp.
+        let anchored = known.anchored.or(anchored.filter(|_| stamp.is_some()));
+        *known = Known { stamp: known.stamp.or(stamp), is_covered: known.is_covered || is_covered, anchored };
         agrees
     }
 }

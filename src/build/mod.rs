@@ -6,6 +6,7 @@
 //! held.
 
 mod blocks;
+mod content;
 mod files;
 mod lists;
 mod merge;
@@ -22,16 +23,17 @@ use rkyv::util::AlignedVec;
 
 use self::lists::{Encoded, Lists};
 use self::older::{Older, Rule};
-use crate::id::{TestId, path_in_test_id};
+use crate::id::{FileId, TestId, path_in_test_id};
 use crate::model::layout::{Kind, Writer};
 use crate::model::pace::Paces;
 use crate::model::root::Root;
 use crate::model::{
-    FileView, Index, ModelError, RawFeature, RunFact, Stamp, TestRecord, chunk, facts, failures, names, probe, sessions,
+    FileView, Index, ModelError, RawFeature, RunFact, TestRecord, chunk, facts, failures, names, probe, sessions,
 };
 use crate::observation::{FileKey, Log, Observations, TestFacts, TestKey, by_name};
 use crate::signal::Calibration;
 
+pub use content::Content;
 pub use merge::Merged;
 pub use unapply::{Edited, old_side, unapply};
 pub use update::{Tally, compare};
@@ -140,7 +142,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     /// # Errors
     /// If a part of the model is damaged, or it says that another file defines a test.
     pub fn join(&mut self, index: &'a Index<D>) -> Result<(), BuildError> {
-        self.join_seeing(index, |_, _| (), &mut || ())
+        self.join_seeing(index, |_, _, _| Ok(()), &mut || ())
     }
 
     /// As [`Sources::join`]; `see_file` sees each file of the model, by its key among the observations, and `step` is called for
@@ -148,7 +150,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     fn join_seeing(
         &mut self,
         index: &'a Index<D>,
-        see_file: impl FnMut(FileKey, &FileView<'_>),
+        see_file: impl FnMut(FileKey, FileId, &FileView<'_>) -> Result<(), ModelError>,
         step: &mut dyn FnMut(),
     ) -> Result<(), BuildError> {
         self.older.push(Older::add(index, &mut self.seen, Rule::Join, see_file, step)?);
@@ -162,7 +164,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     /// If a part of the model is damaged.
     pub fn update(&mut self, index: &'a Index<D>) -> Result<Tally, BuildError> {
         let news = self.seen.tests().iter().map(|facts| facts.recorded || facts.has_signals).collect::<Vec<bool>>();
-        let older = Older::add(index, &mut self.seen, Rule::Update, |_, _| (), &mut || ())?;
+        let older = Older::add(index, &mut self.seen, Rule::Update, |_, _, _| Ok(()), &mut || ())?;
         let (all, known) = (self.seen.tests().len(), older.tests().len());
         let replaced = older.tests().iter().filter(|test| news.get(test.0 as usize) == Some(&true)).count();
         self.older.push(older);
@@ -171,8 +173,8 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
 
     /// Lays out a model.
     ///
-    /// `base` is the commit that the sources describe; `stamp` gives size and content hash of a file of the tree by its
-    /// path, where it is there; `told` hears how many of how many files or words are laid out, from time to time.
+    /// `base` is the commit that the sources describe; `content` gives what is kept of a file of the tree by its path, where
+    /// it is there; `told` hears how many of how many files or words are laid out, from time to time.
     ///
     /// # Errors
     /// If the output cannot be written, what was spilled cannot be read, or a model that joins is damaged.
@@ -183,7 +185,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     pub fn write<W: Write + Seek>(
         mut self,
         base: Option<&str>,
-        stamp: impl Fn(&str) -> Option<Stamp>,
+        content: impl Fn(&str) -> Option<Content>,
         mut told: impl FnMut(Phase, u64, u64),
         out: W,
     ) -> Result<Written, BuildError> {
@@ -203,7 +205,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
             &order,
             (&mut lists, &mut out),
             &mut root,
-            (stamp, &mut told),
+            (content, &mut told),
         )?;
         let features = feature_entries(seen, logs.signals, &order, (&mut lists, &mut out), &mut root)?;
         out.open(Kind::WordPostings)?;
@@ -244,6 +246,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
         out.section(Kind::FamilyOf, &family_of(seen, &order))?;
         out.section(Kind::Sessions, &sessions::encode(seen.sessions()))?;
         out.section(Kind::Failures, &failures)?;
+        out.section(Kind::Anchors, &files.anchors.into_section())?;
         let bytes = out.finish(&archive(&root))?;
         Ok(Written { tests: root.tests, files: root.files, bytes })
     }
@@ -255,10 +258,10 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
     pub fn into_bytes(
         self,
         base: Option<&str>,
-        stamp: impl Fn(&str) -> Option<Stamp>,
+        content: impl Fn(&str) -> Option<Content>,
     ) -> Result<AlignedVec<64>, BuildError> {
         let mut file = Cursor::new(Vec::new());
-        self.write(base, stamp, |_, _, _| (), &mut file)?;
+        self.write(base, content, |_, _, _| (), &mut file)?;
         let mut aligned = AlignedVec::with_capacity(file.get_ref().len());
         aligned.extend_from_slice(file.get_ref());
         Ok(aligned)
@@ -269,9 +272,9 @@ impl<'a, D: AsRef<[u8]> + Sync> Sources<'a, D> {
 ///
 /// # Panics
 /// As [`Sources::write`], and if what was spilled cannot be read back.
-pub fn build(seen: &Observations, base: Option<&str>, stamp: impl Fn(&str) -> Option<Stamp>) -> AlignedVec<64> {
+pub fn build(seen: &Observations, base: Option<&str>, content: impl Fn(&str) -> Option<Content>) -> AlignedVec<64> {
     let sources: Sources<'_, &[u8]> = Sources::new(seen.clone());
-    sources.into_bytes(base, stamp).expect("memory can be written, and what was spilled read")
+    sources.into_bytes(base, content).expect("memory can be written, and what was spilled read")
 }
 
 fn archive(root: &Root) -> AlignedVec {

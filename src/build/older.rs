@@ -50,7 +50,7 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
         index: &'a Index<D>,
         seen: &mut Observations,
         rule: Rule,
-        mut see_file: impl FnMut(FileKey, &FileView<'_>),
+        mut see_file: impl FnMut(FileKey, FileId, &FileView<'_>) -> Result<(), ModelError>,
         step: &mut dyn FnMut(),
     ) -> Result<Self, BuildError> {
         let mut older = Self { index, tests: Vec::new(), files: Vec::new(), replaced: Vec::new() };
@@ -65,7 +65,7 @@ impl<'a, D: AsRef<[u8]>> Older<'a, D> {
         };
         for (file, key) in (0..).map(FileId).zip(&older.files) {
             let view = index.file(file)?;
-            see_file(*key, &view);
+            see_file(*key, file, &view)?;
             older.add_file(&view, *key, seen, rule)?;
             step();
         }

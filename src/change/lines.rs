@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::drift::{Placement, Step};
 use super::{Mapping, Reason, Source, Tally, feature, scope};
 use crate::diff::{FileDiff, Hunk, LineKind};
 use crate::id::{FileId, TestId, path_in_test_id};
@@ -16,6 +17,8 @@ pub(super) struct KnownFile<'a> {
     pub(super) id: FileId,
     pub(super) view: FileView<'a>,
     pub(super) path: &'a str,
+    /// Where each hunk of the diff stands in it.
+    pub(super) placements: Vec<Placement>,
 }
 
 /// The weight of a file whose lines the model cannot tell apart: its changed old lines, two for each insertion, and one
@@ -25,7 +28,7 @@ pub(super) fn units(file: &FileDiff<'_>) -> u32 {
 }
 
 /// The old lines that a hunk changes: those removed, and for an insertion the line before and the line after.
-pub(super) fn changed_lines<'a>(hunk: &Hunk<'a>) -> impl Iterator<Item = u32> + use<'a> {
+pub fn changed_lines<'a>(hunk: &Hunk<'a>) -> impl Iterator<Item = u32> + use<'a> {
     let mut removing = false;
     let mut inserting = false;
     hunk.lines().flat_map(move |line| {
@@ -82,14 +85,22 @@ pub(super) fn read<D: AsRef<[u8]>>(
         true => Some(DefinedTests::read(index, known)?),
         false => None,
     };
-    for hunk in &file.hunks {
-        for line in changed_lines(hunk) {
-            tally.enter(known.id, &known.view, line);
-            let source = line_source(known, line, touched, defines && !mapping.whole_test_files);
+    let or_tests = defines && !mapping.whole_test_files;
+    for (hunk, placement) in file.hunks.iter().zip(&known.placements) {
+        for old_line in changed_lines(hunk) {
+            let (line, source) = placed_source(known, placement, old_line, touched, or_tests);
+            line.into_iter().for_each(|line| tally.enter(known.id, &known.view, line));
             match source {
                 Some(source) => {
                     let is_whole = matches!(source, Source::File(_) | Source::Defines(_));
-                    tally.add_line(source, diff_file, line, || name_at(known, (!is_whole).then_some(line)));
+                    let name = || name_at(known, line.filter(|_| !is_whole));
+                    let sure = if is_whole { 1.0 } else { placement.certainty };
+                    tally.add_line(source, diff_file, old_line, sure, name);
+                    if sure < 1.0 {
+                        tally.add_line(Source::File(known.id), diff_file, old_line, 1.0 - sure, || {
+                            known.path.to_owned()
+                        });
+                    }
                 }
                 None if defines => {}
                 None => tally.leave(diff_file, Reason::Untested, 1.0, Vec::new()),
@@ -125,7 +136,34 @@ fn whole_file(
     Ok(())
 }
 
-/// The closest region that the model has for an old line. `or_tests`: where nothing was recorded, the tests that the
+/// The line of the model that an old line of the diff is, as far as that is known, and the closest region for it.
+fn placed_source(
+    known: &KnownFile<'_>,
+    placement: &Placement,
+    old_line: u32,
+    touched: bool,
+    or_tests: bool,
+) -> (Option<u32>, Option<Source>) {
+    let whole = if or_tests { Source::Defines(known.id) } else { Source::File(known.id) };
+    match (placement.step, placement.symbol) {
+        (Step::File, _) => (None, touched.then_some(whole)),
+        (Step::Symbol, Some(symbol)) => {
+            let source = if has_run(&known.view, symbol) { Source::Symbol(known.id, symbol) } else { whole };
+            (Some(symbol.first), touched.then_some(source))
+        }
+        _ => {
+            let line = placement.line(old_line);
+            (Some(line), line_source(known, line, touched, or_tests))
+        }
+    }
+}
+
+/// Whether a line of a symbol was recorded.
+fn has_run(view: &FileView<'_>, symbol: LineRange) -> bool {
+    view.run(view.run_from(symbol.first)).is_some_and(|run| run.first <= symbol.last)
+}
+
+/// The closest region that the model has for a line of its own. `or_tests`: where nothing was recorded, the tests that the
 /// file defines are closer than every test that touches it.
 fn line_source(known: &KnownFile<'_>, line: u32, touched: bool, or_tests: bool) -> Option<Source> {
     let view = &known.view;
@@ -142,11 +180,8 @@ fn line_source(known: &KnownFile<'_>, line: u32, touched: bool, or_tests: bool) 
     if let Some(block) = snap(view, line, symbol) {
         return Some(Source::Block(known.id, block));
     }
-    if let Some(lines) = symbol {
-        let from = view.run_from(lines.first);
-        if view.run(from).is_some_and(|run| run.first <= lines.last) {
-            return Some(Source::Symbol(known.id, lines));
-        }
+    if let Some(lines) = symbol.filter(|&lines| has_run(view, lines)) {
+        return Some(Source::Symbol(known.id, lines));
     }
     Some(if or_tests { Source::Defines(known.id) } else { Source::File(known.id) })
 }

@@ -10,8 +10,11 @@
 //! 4. its symbol; 5. its file; 6. declared features, by the dotted names of module and symbol.
 //!
 //! What none of these knows is [`Unmapped`] and keeps its weight: risk that no test of the model lowers. The old side
-//! counts, because the model describes the tree before the diff.
+//! counts, because the model describes the tree before the diff; where that is not quite the tree that the diff starts
+//! from, its hunks are first found in what the model knows of the file ([`Placement`]), and as much weight as that is not
+//! sure of goes to the file.
 
+mod drift;
 mod feature;
 mod lines;
 mod scope;
@@ -23,7 +26,8 @@ use crate::id::{FeatureId, FileId, TestId};
 use crate::model::{FileView, Index, ModelError, PathMatch};
 use crate::observation::{LineRange, SymbolKind};
 
-pub use lines::SNAP_LINES;
+pub use drift::{Placement, Step};
+pub use lines::{SNAP_LINES, changed_lines};
 
 /// How a diff is read against a model.
 #[derive(Clone, Copy, Debug, Default)]
@@ -135,6 +139,17 @@ pub struct ChangedSymbol {
     pub is_function: bool,
 }
 
+/// Where the hunks of a file of the diff stand in the file that the model knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedFile {
+    /// Which file of the diff.
+    pub diff_file: usize,
+    /// The path that the model knows it by, where that is another: its end, or that of a file that was moved.
+    pub known_as: Option<String>,
+    /// One for each hunk.
+    pub hunks: Vec<Placement>,
+}
+
 /// The change vector: regions by ascending [`Source`], and what has none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {
@@ -147,6 +162,8 @@ pub struct Change {
     /// Tests that the diff adds to files of tests and that the model does not know, as path and function: they are not
     /// among what can be chosen.
     pub new_tests: Vec<String>,
+    /// Where the hunks of the files that the model knows were found, ascending by file.
+    pub placements: Vec<PlacedFile>,
 }
 
 impl Change {
@@ -180,6 +197,7 @@ struct Tally {
     unmapped: Vec<Unmapped>,
     symbols: BTreeMap<(FileId, LineRange), ChangedSymbol>,
     new_tests: BTreeSet<String>,
+    placements: Vec<PlacedFile>,
 }
 
 #[derive(Debug)]
@@ -191,11 +209,11 @@ struct Touched {
 }
 
 impl Tally {
-    /// Adds a changed old line to a region: one unit, however often the diff changes it.
-    fn add_line(&mut self, source: Source, diff_file: usize, line: u32, name: impl FnOnce() -> String) {
+    /// Adds a changed old line to a region, once, however often the diff changes it.
+    fn add_line(&mut self, source: Source, diff_file: usize, line: u32, units: f64, name: impl FnOnce() -> String) {
         let touched = self.region(source, diff_file, name);
         if touched.lines.insert(line) {
-            touched.units += 1.0;
+            touched.units += units;
         }
     }
 
@@ -250,7 +268,8 @@ impl Tally {
         }
         let regions = self.regions.into_iter().map(region).collect();
         let symbols = self.symbols.into_values().collect();
-        Change { regions, unmapped, symbols, new_tests: self.new_tests.into_iter().collect() }
+        let new_tests = self.new_tests.into_iter().collect();
+        Change { regions, unmapped, symbols, new_tests, placements: self.placements }
     }
 }
 
@@ -283,14 +302,22 @@ fn read_file<D: AsRef<[u8]>>(
         false => index.match_path(&path)?,
     };
     let matches = match matched {
-        PathMatch::Exact(known) | PathMatch::Suffix(known) => {
-            let view = index.file(known)?;
-            let known = lines::KnownFile { id: known, view, path: &path };
-            return lines::read(index, diff_file, file, &known, mapping, tally);
+        PathMatch::Exact(id) | PathMatch::Suffix(id) => {
+            let view = index.file(id)?;
+            let placements = drift::place(index.anchors(id)?, &view, file);
+            let known_as = if let PathMatch::Suffix(_) = matched { Some(index.path(id)?) } else { None };
+            let known = lines::KnownFile { id, view, path: &path, placements };
+            return read_known(index, (diff_file, file), known, known_as, mapping, tally);
         }
         PathMatch::Ambiguous(files) => files.into_iter().map(|file| index.path(file)).collect::<Result<Vec<_>, _>>()?,
         PathMatch::None => Vec::new(),
     };
+    if !mapping.strict_paths
+        && let Some((id, known_as, placements)) = moved(index, &path, file)?
+    {
+        let known = lines::KnownFile { id, view: index.file(id)?, path: &known_as, placements };
+        return read_known(index, (diff_file, file), known, Some(known_as.clone()), mapping, tally);
+    }
     if file.old_path.is_none() {
         let new_path = String::from_utf8_lossy(file.path());
         let added = file.hunks.iter().flat_map(scope::added_tests);
@@ -302,6 +329,49 @@ fn read_file<D: AsRef<[u8]>>(
         tally.leave(diff_file, reason, units, matches);
     }
     Ok(())
+}
+
+fn read_known<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    (diff_file, file): (usize, &FileDiff<'_>),
+    known: lines::KnownFile<'_>,
+    known_as: Option<String>,
+    mapping: Mapping,
+    tally: &mut Tally,
+) -> Result<(), ModelError> {
+    lines::read(index, diff_file, file, &known, mapping, tally)?;
+    if known.placements.iter().any(|hunk| hunk.step != Step::Unchecked) {
+        tally.placements.push(PlacedFile { diff_file, known_as, hunks: known.placements });
+    }
+    Ok(())
+}
+
+/// Files of one name that are looked into for one that was moved.
+const NAMESAKES_MOST: usize = 16;
+/// The share of the hunks that must be found in a file, so that it is the one that was moved.
+const MOVED_LEAST: f64 = 0.5;
+
+/// The file that the model knows by another path, if the diff shows lines of it: one of the same name, in which the hunks are
+/// found best.
+fn moved<D: AsRef<[u8]>>(
+    index: &Index<D>,
+    path: &str,
+    file: &FileDiff<'_>,
+) -> Result<Option<(FileId, String, Vec<Placement>)>, ModelError> {
+    if file.old_path.is_none() || file.hunks.is_empty() || !index.has_anchors() {
+        return Ok(None);
+    }
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let mut best: Option<(f64, FileId, Vec<Placement>)> = None;
+    for id in index.files_named(name, NAMESAKES_MOST)? {
+        let placements = drift::place(index.anchors(id)?, &index.file(id)?, file);
+        let found = drift::share_found(&placements);
+        if found >= MOVED_LEAST && best.as_ref().is_none_or(|(most, ..)| found > *most) {
+            best = Some((found, id, placements));
+        }
+    }
+    let Some((_, id, placements)) = best else { return Ok(None) };
+    Ok(Some((id, index.path(id)?, placements)))
 }
 
 #[cfg(test)]

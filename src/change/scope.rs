@@ -27,6 +27,23 @@ impl SymbolName<'_> {
             _ => self.group == Some(last),
         }
     }
+
+    /// Whether a symbol of a file, qualified with dots, has this name.
+    pub(super) fn is(&self, qualified: &str) -> bool {
+        let mut parts = qualified.rsplit('.');
+        match (self.function, self.group) {
+            (Some(function), group) => {
+                parts.next() == Some(function)
+                    && (group.is_none() || parts.next().is_none_or(|part| Some(part) == group))
+            }
+            (None, group) => parts.next() == group,
+        }
+    }
+}
+
+/// The name of the function or type that a hunk's heading says it is in.
+pub(super) fn heading<'a>(hunk: &Hunk<'a>) -> Option<&'a str> {
+    std::str::from_utf8(hunk.heading).ok().and_then(definition).map(|definition| definition.name)
 }
 
 /// The symbols around the changed lines of a hunk, sorted, without repeats.

@@ -1,7 +1,7 @@
 use rkyv::util::AlignedVec;
 
 use super::*;
-use crate::build::build;
+use crate::build::{Content, build};
 use crate::diff::parse;
 use crate::observation::{LineSet, Observations, Symbol, SymbolKind};
 
@@ -124,4 +124,128 @@ fn modes_and_copies_change_nothing() {
     assert_eq!(read(mode), Change::default());
     assert_eq!(read(copy), Change::default());
     assert_eq!(told(&read(rename)), [("file", "src/a.py", 100)], "an import of the old name may break");
+}
+
+/// A file of forty functions, each with a boilerplate end, in which each function has a test of its own.
+fn many(edit: impl Fn(usize) -> String) -> String {
+    (0..40).map(|at| format!("{}    try:\n        go()\n    finally:\n        stop()\n\n", edit(at))).collect()
+}
+
+fn function(at: usize) -> String {
+    format!("def f{at}(x):\n    y = x + {at}\n")
+}
+
+/// The diff from one text to the other, as git writes it.
+fn diff_of(old: &str, new: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let from_end = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
+    let from_end = from_end.min(old.len() - same).min(new.len() - same);
+    let (first, last) = (same.saturating_sub(3), (old.len() - from_end + 3).min(old.len()));
+    let heading = old[..first].iter().rev().find(|line| line.starts_with("def ")).unwrap_or(&"");
+    let new_lines = new.len() - from_end - same + (last - first) - (old.len() - from_end - same);
+    let mut diff =
+        format!("--- a/m.py\n+++ b/m.py\n@@ -{},{} +{},{new_lines} @@ {heading}\n", first + 1, last - first, first + 1);
+    old[first..same].iter().for_each(|line| diff += &format!(" {line}\n"));
+    old[same..old.len() - from_end].iter().for_each(|line| diff += &format!("-{line}\n"));
+    new[same..new.len() - from_end].iter().for_each(|line| diff += &format!("+{line}\n"));
+    old[old.len() - from_end..last].iter().for_each(|line| diff += &format!(" {line}\n"));
+    diff
+}
+
+/// Names of regions with their shares in percent.
+type Regions = Vec<(String, i32)>;
+
+/// What a model of `recorded` makes of a change from `old` to `new`: the steps and what is touched.
+fn drifted(recorded: &str, old: &str, new: &str) -> (Vec<(Step, i64)>, Regions) {
+    let mut seen = Observations::default();
+    let file = seen.file("m.py");
+    for (at, first) in (1..).step_by(7).take(40).enumerate() {
+        let test = seen.test(&format!("t.py::test_{at}"));
+        seen.cover(test, file, &lines(&[(first + 1, first + 5)]));
+        let symbol =
+            Symbol { lines: LineRange { first, last: first + 5 }, name: format!("f{at}"), kind: SymbolKind::Function };
+        seen.file_mut(file).symbols.insert(symbol);
+    }
+    let bytes = build(&seen, None, |path| (path == "m.py").then(|| Content::of(recorded.as_bytes())));
+    let index = Index::open(&bytes[..]).unwrap();
+    let diff = diff_of(old, new);
+    let change = Change::read(&index, &parse(diff.as_bytes()).unwrap(), Mapping::default()).unwrap();
+    let steps = change.placements.iter().flat_map(|file| file.hunks.iter().map(|hunk| (hunk.step, hunk.shift)));
+    let regions = change.regions.iter().map(|region| (region.name.clone(), (region.weight * 100.0).round() as i32));
+    (steps.collect(), regions.collect())
+}
+
+#[test]
+fn a_hunk_is_found_where_its_lines_went() {
+    let recorded = many(function);
+    let changed = |text: &str| text.replace("y = x + 17\n", "y = x - 17\n");
+    assert_eq!(
+        drifted(&recorded, &recorded, &changed(&recorded)),
+        (vec![(Step::Exact, 0)], vec![("m.py::f17".to_owned(), 100)])
+    );
+    // Since the model was built, twelve lines came at the top, and two functions went.
+    let old = "import a\n".repeat(12) + &recorded.replace(&function(3), "").replace(&function(5), "");
+    let want = (vec![(Step::Shifted, -8)], vec![("m.py::f17".to_owned(), 100)]);
+    assert_eq!(drifted(&recorded, &old, &changed(&old)), want);
+}
+
+#[test]
+fn repeated_lines_are_told_apart_by_what_is_near() {
+    let recorded = many(function);
+    // The boilerplate alone changes: its own lines are forty times in the file.
+    let old = "import a\n".repeat(12) + &recorded;
+    let at = old.find("def f18").unwrap();
+    let new =
+        old[..at].rsplit_once("stop()").map(|(before, after)| format!("{before}halt(){after}{}", &old[at..])).unwrap();
+    let (steps, regions) = drifted(&recorded, &old, &new);
+    assert_eq!((steps, &regions[..]), (vec![(Step::Shifted, -12)], &[("m.py::f17".to_owned(), 100)][..]));
+}
+
+#[test]
+fn a_file_that_was_formatted_since_is_known_by_what_is_left() {
+    let recorded = many(function);
+    // Other indents and quotes say nothing; signatures went over three lines.
+    let formatted = |at: usize| format!("def f{at}(\n    x,\n):\n    y = x + {at}\n");
+    let old = many(formatted).replace("    ", "\t");
+    let new = old.replace("y = x + 17\n", "y = x - 17\n");
+    let (steps, regions) = drifted(&recorded, &old, &new);
+    assert_eq!(steps, [(Step::Near, -36)], "{regions:?}");
+    assert_eq!(regions.iter().max_by_key(|(_, weight)| *weight).unwrap().0, "m.py::f17", "{regions:?}");
+}
+
+#[test]
+fn what_no_line_places_falls_to_the_symbol_and_then_to_the_file() {
+    let recorded = many(function);
+    let old = "unlike = 1\nany = 2\nline = 3\ndef f9(y):\n    other()\n    still = 1\n    odd = 1\n    even = 2\n";
+    let (steps, regions) = drifted(&recorded, old, &old.replace("still = 1", "still = 2"));
+    assert_eq!(steps[0].0, Step::Symbol);
+    assert_eq!(regions, [("m.py::f9".to_owned(), 50), ("m.py".to_owned(), 50)]);
+    let old = old.replace("f9", "new_name");
+    let (steps, regions) = drifted(&recorded, &old, &old.replace("still = 1", "still = 2"));
+    assert_eq!((steps[0].0, regions), (Step::File, vec![("m.py".to_owned(), 100)]));
+}
+
+#[test]
+fn a_moved_file_is_known_by_its_lines() {
+    let recorded = many(function);
+    let mut seen = Observations::default();
+    for path in ["old/m.py", "other/m.py"] {
+        let (file, test) = (seen.file(path), seen.test(&format!("{path}_test.py::test")));
+        seen.cover(test, file, &lines(&[(1, 200)]));
+    }
+    let bytes = build(&seen, None, |path| match path {
+        "old/m.py" => Some(Content::of(recorded.as_bytes())),
+        "other/m.py" => Some(Content::of(b"import b\ngo()\nstop()\n")),
+        _ => None,
+    });
+    let index = Index::open(&bytes[..]).unwrap();
+    let new = recorded.replace("y = x + 17\n", "y = x - 17\n");
+    let diff = diff_of(&recorded, &new).replace("m.py", "new/place/m.py");
+    let change = Change::read(&index, &parse(diff.as_bytes()).unwrap(), Mapping::default()).unwrap();
+    assert_eq!(change.placements[0].known_as.as_deref(), Some("old/m.py"));
+    assert_eq!((change.regions.len(), change.regions[0].name.as_str()), (1, "old/m.py"));
+    let strict = Mapping { strict_paths: true, ..Mapping::default() };
+    let change = Change::read(&index, &parse(diff.as_bytes()).unwrap(), strict).unwrap();
+    assert_eq!(change.unmapped[0].reason, Reason::UnknownFile);
 }

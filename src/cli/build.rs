@@ -15,12 +15,12 @@ use super::replace::{check_place, replace};
 use super::repository::Repository;
 use super::source_tree::{OldSides, SourceTree};
 use super::{ModelArgs, Outcome, note};
-use crate::build::{self, BuildError, Edited, Sources, Tally, Written};
+use crate::build::{self, BuildError, Content, Edited, Sources, Tally, Written};
 use crate::diff::Diff;
 use crate::error::{Error, exit};
 use crate::id::TestId;
 use crate::ingest::{Ingest, Note};
-use crate::model::{Root, Stamp};
+use crate::model::{ANCHORED_BYTES_MOST, Root, Stamp};
 use crate::observation::{Observations, TestFacts};
 use crate::output::{counted, group_digits};
 
@@ -143,7 +143,7 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     let mut progress = args.work.progress();
     let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
     let written = replace(&target, args.work.quiet, |out| {
-        let written = sources.write(base.commit.as_deref(), stamps(&root), told, out);
+        let written = sources.write(base.commit.as_deref(), contents(&root), told, out);
         written.map_err(|error| build_error(error, &target))
     })?;
     drop(progress);
@@ -305,9 +305,9 @@ impl Found {
         notes.extend(said.iter().map(ToString::to_string));
         notes.extend(base.note);
         notes.extend(emptiness(&observations));
-        let stamp = stamps(root);
-        let stamp = |path: &str| if changed.paths.contains(path) { None } else { stamp(path) };
-        let bytes = build::build(&observations, base.commit.as_deref(), stamp);
+        let content = contents(root);
+        let content = |path: &str| if changed.paths.contains(path) { None } else { content(path) };
+        let bytes = build::build(&observations, base.commit.as_deref(), content);
         Ok(Built { bytes, inputs, notes })
     }
 }
@@ -457,25 +457,28 @@ pub(super) fn named_base(named: &str, repository: Option<&Repository>) -> Result
     }
 }
 
-/// Size and content hash of each file of the tree at `root`, if it is there and in the tree.
-fn stamps(root: &Path) -> impl Fn(&str) -> Option<Stamp> {
+/// What a model keeps of each file of the tree at `root`, if it is there and in the tree.
+fn contents(root: &Path) -> impl Fn(&str) -> Option<Content> {
     let real_root = std::fs::canonicalize(root).ok();
     move |path| {
         let real_root = real_root.as_ref()?;
         let full = std::fs::canonicalize(real_root.join(path)).ok()?;
-        if full.starts_with(real_root) && full.is_file() { stamp(&full) } else { None }
+        if full.starts_with(real_root) && full.is_file() { content(&full) } else { None }
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+fn content(path: &Path) -> Option<Content> {
     let mut file = std::fs::File::open(path).ok()?;
+    if file.metadata().ok()?.len() <= ANCHORED_BYTES_MOST as u64 {
+        return Some(Content::of(&std::fs::read(path).ok()?));
+    }
     let mut hash = Xxh3::new();
     let mut size_bytes = 0;
     let mut buffer = [0; 1 << 16];
     loop {
         let read = file.read(&mut buffer).ok()?;
         if read == 0 {
-            return Some(Stamp { size_bytes, hash: hash.digest() });
+            return Some(Content { stamp: Stamp { size_bytes, hash: hash.digest() }, anchors: Vec::new() });
         }
         size_bytes += read as u64;
         hash.update(&buffer[..read]);

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::diff_input::{DiffInput, empty_hint};
 use super::{DiffArgs, ModelArgs, Outcome, ReportFormat, SinkArgs, note, sink};
-use crate::change::{Change, Mapping};
+use crate::change::{Change, Mapping, PlacedFile};
 use crate::diff::{Diff, FileDiff};
-use crate::output::{UnmappedPart, counted, escape};
+use crate::output::{PlaceReport, UnmappedPart, counted, escape};
 
 /// Show how a diff is read: files, hunks and the regions they touch
 #[derive(Debug, Args)]
@@ -41,6 +41,8 @@ struct FileReport {
     status: &'static str,
     added: u32,
     removed: u32,
+    /// The path that the model knows it by, where that is another.
+    known_as: Option<String>,
     hunks: Vec<HunkReport>,
     regions: Vec<RegionReport>,
 }
@@ -51,6 +53,8 @@ struct HunkReport {
     old_lines: u32,
     new_start: u32,
     new_lines: u32,
+    /// Where the model has it, if it knows the file.
+    place: Option<PlaceReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,13 +97,19 @@ fn report(diff: &Diff<'_>, change: Option<&Change>) -> ChangesReport {
             weight: region.weight,
         });
     }
+    let placed_files = change.map_or(&[][..], |change| &change.placements);
+    let placed = |diff_file: usize| {
+        let at = placed_files.binary_search_by_key(&diff_file, |placed| placed.diff_file).ok()?;
+        Some(&placed_files[at])
+    };
+    let files = diff.files.iter().zip(regions).enumerate();
     ChangesReport {
-        files: diff.files.iter().zip(regions).map(|(file, regions)| file_report(file, regions)).collect(),
+        files: files.map(|(at, (file, regions))| file_report(file, placed(at), regions)).collect(),
         unmapped: change.map_or_else(Vec::new, |change| UnmappedPart::all(change, diff)),
     }
 }
 
-fn file_report(file: &FileDiff<'_>, regions: Vec<RegionReport>) -> FileReport {
+fn file_report(file: &FileDiff<'_>, placed: Option<&PlacedFile>, regions: Vec<RegionReport>) -> FileReport {
     let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
     FileReport {
         old_path: file.old_path.as_deref().map(text),
@@ -107,14 +117,17 @@ fn file_report(file: &FileDiff<'_>, regions: Vec<RegionReport>) -> FileReport {
         status: file.status.as_str(),
         added: file.added,
         removed: file.removed,
+        known_as: placed.and_then(|placed| placed.known_as.clone()),
         hunks: file
             .hunks
             .iter()
-            .map(|hunk| HunkReport {
+            .enumerate()
+            .map(|(at, hunk)| HunkReport {
                 old_start: hunk.old.start,
                 old_lines: hunk.old.lines,
                 new_start: hunk.new.start,
                 new_lines: hunk.new.lines,
+                place: placed.and_then(|placed| placed.hunks.get(at)).map(|it| PlaceReport::new(it, hunk)),
             })
             .collect(),
         regions,
@@ -129,9 +142,13 @@ fn text(report: &ChangesReport, mapped: bool) -> String {
             (old, new) => escape(new.as_deref().or(old.as_deref()).unwrap_or_default()).into_owned(),
         };
         lines.push(format!("{:<9} {path}  +{} -{}", file.status, file.added, file.removed));
+        if let Some(path) = &file.known_as {
+            lines.push(format!("  known as  {}", escape(path)));
+        }
         for hunk in &file.hunks {
-            let HunkReport { old_start, old_lines, new_start, new_lines } = hunk;
-            lines.push(format!("  hunk      -{old_start},{old_lines} +{new_start},{new_lines}"));
+            let HunkReport { old_start, old_lines, new_start, new_lines, place } = hunk;
+            let place = place.as_ref().and_then(PlaceReport::words).map_or(String::new(), |words| format!("  {words}"));
+            lines.push(format!("  hunk      -{old_start},{old_lines} +{new_start},{new_lines}{place}"));
         }
         for region in &file.regions {
             let ranges: Vec<String> = region

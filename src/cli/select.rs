@@ -17,8 +17,8 @@ use crate::error::{Error, exit};
 use crate::margin::{Margin, Spread};
 use crate::optimize::{self, Pick, Verdict};
 use crate::output::{
-    self, ChosenTest, ClockReport, Excluded, LogLine, ModelSource, SelectReport, UnmappedPart, Why, Within, counted,
-    group_digits,
+    self, ChosenTest, ClockReport, Excluded, LogLine, MappingReport, ModelSource, SelectReport, UnmappedPart, Why,
+    Within, counted, group_digits,
 };
 use crate::policy::Status;
 
@@ -129,6 +129,7 @@ impl Report<'_> {
             residual_risk: 0.0,
             unreachable_risk: 0.0,
             unmapped: Vec::new(),
+            mapping: MappingReport::default(),
             new_tests: Vec::new(),
             regions: 0,
             candidates: 0,
@@ -196,6 +197,7 @@ impl Report<'_> {
             residual_risk: risk(utility),
             unreachable_risk: risk(choice.candidates.chance(selection.reachable)),
             unmapped: UnmappedPart::all(change, self.diff),
+            mapping: MappingReport::new(change, self.diff),
             new_tests: if tree.is_some() { new_tests::unread(&change.new_tests) } else { change.new_tests.clone() },
             regions: change.regions.len(),
             candidates: choice.candidates.with_signal,
@@ -383,6 +385,7 @@ impl Report<'_> {
         if !unmapped.is_empty() {
             parts.push(format!("{} unmapped", counted(unmapped.len(), "file")));
         }
+        parts.extend(report.mapping.clause());
         if report.status == Status::Selected {
             parts.extend(report.within.as_ref().and_then(|within| within.unknown(report.tests.len())));
             parts.extend(report.guess(self.chosen.model.index.root().tests_with_cost > 0));

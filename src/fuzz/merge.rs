@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use rkyv::util::AlignedVec;
 
-use super::sample::{sample, shard};
+use super::sample::{sample, sample_content, shard};
 use crate::build::{Merged, build};
 use crate::model::Index;
 use crate::model::seal::seal;
@@ -21,7 +21,7 @@ const FLIPS_MOST: usize = 32;
 /// When the order makes a difference, or what was joined is no sound model.
 pub fn merge(data: &[u8]) {
     static GOOD: OnceLock<[AlignedVec<64>; 2]> = OnceLock::new();
-    let good = GOOD.get_or_init(|| [sample(), shard()].map(|seen| build(&seen, Some("c0ffee"), |_| None)));
+    let good = GOOD.get_or_init(|| [sample(), shard()].map(|seen| build(&seen, Some("c0ffee"), sample_content)));
     let mut models = good.clone();
     for &[low, middle, high, flip] in data.as_chunks::<4>().0.iter().take(FLIPS_MOST) {
         let at = u32::from_le_bytes([low, middle, high, 0]) as usize % (good[0].len() + good[1].len());

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use rkyv::util::AlignedVec;
 
-use super::sample::{SAMPLE_DIFF, sample};
+use super::sample::{SAMPLE_DIFF, sample, sample_content};
 use crate::build::{Sources, build};
 use crate::candidate::gather;
 use crate::change::{Change, Mapping};
@@ -98,6 +98,11 @@ fn ask_names(index: &Index<&[u8]>) {
 }
 
 fn ask_file(index: &Index<&[u8]>, file: FileId) {
+    if let Ok(anchors) = index.anchors(file) {
+        let lines: Vec<u16> = anchors.iter().collect();
+        assert_eq!(lines.len(), anchors.len());
+        assert!((0u32..).zip(&lines).all(|(at, &anchor)| anchors.line(at + 1) == Some(anchor)));
+    }
     let Ok(view) = index.file(file) else { return };
     let tests = index.root().tests;
     for block in (0u32..).take(view.block_count() + 1) {
@@ -138,7 +143,7 @@ fn chosen(index: &Index<&[u8]>) -> Option<Vec<(TestId, u64)>> {
 pub fn select_flipped(data: &[u8]) {
     static GOOD: OnceLock<(AlignedVec<64>, Vec<(TestId, u64)>)> = OnceLock::new();
     let (good, want) = GOOD.get_or_init(|| {
-        let bytes = build(&sample(), Some("c0ffee"), |_| None);
+        let bytes = build(&sample(), Some("c0ffee"), sample_content);
         let index = Index::open(&bytes[..]).expect("what was built opens");
         let chosen = chosen(&index).expect("what was built is whole");
         (bytes, chosen)

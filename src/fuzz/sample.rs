@@ -1,5 +1,6 @@
 //! A small model that has every part of the format: what the corruption tests flip and the fuzzer starts from.
 
+use crate::build::Content;
 use crate::observation::{LineRange, LineSet, Observations, Outcome, Run, Session, Symbol, SymbolKind};
 
 /// Tests of [`sample`]: enough for lists of many runs.
@@ -46,6 +47,19 @@ pub const SAMPLE_DIFF: &[u8] = b"\
 -a
 +b
 ";
+
+/// The content of the files that [`SAMPLE_DIFF`] changes: one is where the diff says, one two lines further down, and of one
+/// nothing is known.
+pub fn sample_content(path: &str) -> Option<Content> {
+    let lines = (1..=40).map(|line| format!("line {line}\n"));
+    let mut text: Vec<String> = match path {
+        "src/a.py" => ["a", "b", "one", "two", "three", "four", "five"].map(|line| format!("{line}\n")).to_vec(),
+        "src/b.py" => ["one", "two", "three"].map(|line| format!("{line}\n")).to_vec(),
+        _ => return None,
+    };
+    text.extend(lines);
+    Some(Content::of(text.concat().as_bytes()))
+}
 
 /// The observations of the small model.
 pub fn sample() -> Observations {

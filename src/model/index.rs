@@ -4,6 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 use rkyv::rancor::Failure;
 
+use super::anchors::Anchors;
 use super::bytes::checksum;
 use super::chunk::{self, ChunkReader, Chunks};
 use super::error::ModelError;
@@ -155,6 +156,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         self.word_counts()?;
         self.families()?;
         self.failures_table()?;
+        self.anchor_parts()?;
         sessions::check_length(self.section(Kind::Sessions))
     }
 
@@ -194,6 +196,14 @@ impl<D: AsRef<[u8]>> Index<D> {
 
     fn failures_table(&self) -> Result<&[RawFailure], ModelError> {
         self.table(Kind::Failures, self.root.tests_failed)
+    }
+
+    /// The line anchors of each file; `None` where no file has any.
+    pub(crate) fn anchor_parts(&self) -> Result<Option<Blocks<'_>>, ModelError> {
+        match self.section(Kind::Anchors) {
+            [] => Ok(None),
+            bytes => Blocks::of_parts(Kind::Anchors.name(), bytes, self.root.files as usize).map(Some),
+        }
     }
 
     fn costs(&self) -> Result<Chunks<'_>, ModelError> {
@@ -355,7 +365,7 @@ impl<D: AsRef<[u8]>> Index<D> {
         if let Some(file) = self.find_file(path)? {
             return Ok(PathMatch::Exact(file));
         }
-        let mut found = self.files_ending_with(path)?;
+        let mut found = self.files_ending_with(path, MATCHES_MOST)?;
         // The model's path may be the shorter one: recorded in a folder of what the diff calls its root.
         let mut rest = path;
         while let Some((_, shorter)) = rest.split_once('/') {
@@ -371,8 +381,18 @@ impl<D: AsRef<[u8]>> Index<D> {
         })
     }
 
-    /// Up to [`MATCHES_MOST`] files whose path ends with `/path`, by binary search over the reversed paths.
-    fn files_ending_with(&self, path: &str) -> Result<Vec<FileId>, ModelError> {
+    /// Up to `most` files of this name, in any folder.
+    ///
+    /// # Errors
+    /// If a part on the way is damaged.
+    pub fn files_named(&self, name: &str, most: usize) -> Result<Vec<FileId>, ModelError> {
+        let mut found = self.files_ending_with(name, most)?;
+        found.extend(self.find_file(name)?);
+        Ok(found)
+    }
+
+    /// Up to `most` files whose path ends with `/path`, by binary search over the reversed paths.
+    fn files_ending_with(&self, path: &str, most: usize) -> Result<Vec<FileId>, ModelError> {
         let suffixes = self.suffixes()?;
         let at = |position: u32| -> Result<(FileId, String), ModelError> {
             let file = FileId(suffixes.get(position)?.unwrap_or(u32::MAX));
@@ -385,7 +405,7 @@ impl<D: AsRef<[u8]>> Index<D> {
             if at(middle)?.1.bytes().rev().lt(wanted.bytes().rev()) { low = middle + 1 } else { high = middle }
         }
         let mut found = Vec::new();
-        while low < self.root.files && found.len() < MATCHES_MOST {
+        while low < self.root.files && found.len() < most {
             let (file, known) = at(low)?;
             if !known.ends_with(&wanted) {
                 break;
@@ -412,6 +432,23 @@ impl<D: AsRef<[u8]>> Index<D> {
         }
         let record = Unpacked::read(bytes, file.0).map_err(damaged)?;
         Ok(FileView::new(record, self.section(Kind::Postings), self.root.tests))
+    }
+
+    /// Whether the lines of any file are known by their anchors.
+    pub fn has_anchors(&self) -> bool {
+        !self.section(Kind::Anchors).is_empty()
+    }
+
+    /// The anchors of the lines of a file, none where its content was not known when the model was built. O(its lines), for
+    /// they are checked as a whole.
+    ///
+    /// # Errors
+    /// If they are damaged, or there is no such file.
+    pub fn anchors(&self, file: FileId) -> Result<Anchors<'_>, ModelError> {
+        let Some(parts) = self.anchor_parts()? else { return Ok(Anchors::default()) };
+        let part = parts.part(file.0 as usize)?;
+        Anchors::read(part)
+            .ok_or_else(|| ModelError::damaged(Kind::Anchors.name(), "the anchors of a file are not whole"))
     }
 
     /// The features named `name`, or below it (`name.` and more): the first `most` of them by name.

@@ -78,11 +78,13 @@ pub enum Kind {
     Sessions = 18,
     /// The tests that failed in one of their runs: 20 bytes each.
     Failures = 19,
+    /// A short hash of each line of each file. Optional: models without it are read.
+    Anchors = FIRST_OPTIONAL_KIND,
 }
 
 impl Kind {
     /// Every kind, ascending.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Postings,
         Kind::WordPostings,
         Kind::TestNames,
@@ -102,7 +104,13 @@ impl Kind {
         Kind::FamilyOf,
         Kind::Sessions,
         Kind::Failures,
+        Kind::Anchors,
     ];
+
+    /// Whether a model is whole without it.
+    fn is_optional(self) -> bool {
+        self as u32 >= FIRST_OPTIONAL_KIND
+    }
 
     /// The name that errors and `inspect` use.
     pub fn name(self) -> &'static str {
@@ -126,6 +134,7 @@ impl Kind {
             Kind::FamilyOf => "family of each test",
             Kind::Sessions => "sessions",
             Kind::Failures => "failures",
+            Kind::Anchors => "line anchors",
         }
     }
 }
@@ -284,7 +293,8 @@ fn read_table(file: &[u8], table: &[u8], root: Extent) -> Result<Vec<Section>, M
         }
         sections.push(Section { kind, extent, checksum: u64::from_le_bytes(raw.checksum) });
     }
-    if let Some(missing) = Kind::ALL.iter().find(|&&kind| !sections.iter().any(|s| s.kind == kind as u32)) {
+    let mut needed = Kind::ALL.iter().filter(|kind| !kind.is_optional());
+    if let Some(missing) = needed.find(|&&kind| !sections.iter().any(|s| s.kind == kind as u32)) {
         return Err(ModelError::Section { kind: *missing as u32, problem: "missing" });
     }
     Ok(sections)

@@ -5,6 +5,7 @@
 //! right answer or a [`ModelError`]. This room knows nothing of diffs or weights. `docs/format.md` is the normative
 //! description, byte by byte.
 
+mod anchors;
 pub(crate) mod bytes;
 pub(crate) mod chunk;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) mod sessions;
 mod verify;
 pub(crate) mod vocabulary;
 
+pub use anchors::{Anchors, BLANK, FILE_BYTES_MOST as ANCHORED_BYTES_MOST, anchor, anchors};
 pub use error::ModelError;
 pub use facts::{RunFact, TestRecord};
 pub use file::{FileView, SymbolView};

@@ -66,7 +66,7 @@ impl RawRef {
     }
 }
 
-/// A section cut into blocks of sixteen items, each block with its own [`RawRef`].
+/// A section of parts, each with its own [`RawRef`]; most hold blocks of sixteen items.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocks<'a> {
     pub(crate) section: &'static str,
@@ -77,9 +77,13 @@ pub(crate) struct Blocks<'a> {
 impl<'a> Blocks<'a> {
     /// Checks the length of the index alone.
     pub(crate) fn new(section: &'static str, bytes: &'a [u8], count: u32) -> Result<Self, ModelError> {
-        let index_bytes = (count as usize).div_ceil(BLOCK) * REF_BYTES;
+        Self::of_parts(section, bytes, (count as usize).div_ceil(BLOCK))
+    }
+
+    /// A section of so many parts; as [`Blocks::new`].
+    pub(crate) fn of_parts(section: &'static str, bytes: &'a [u8], parts: usize) -> Result<Self, ModelError> {
         let (index, data) = bytes
-            .split_at_checked(index_bytes)
+            .split_at_checked(parts * REF_BYTES)
             .ok_or_else(|| ModelError::damaged(section, "it is shorter than its index"))?;
         Ok(Self { section, index: bytemuck::cast_slice(index), data })
     }
@@ -96,7 +100,8 @@ impl<'a> Blocks<'a> {
         each_follows && end == self.data.len() as u64
     }
 
-    fn block(&self, block: usize) -> Result<&'a [u8], ModelError> {
+    /// The part at a position, checked.
+    pub(crate) fn part(&self, block: usize) -> Result<&'a [u8], ModelError> {
         let entry = self.index.get(block).ok_or_else(|| ModelError::damaged(self.section, "it has no such block"))?;
         entry.of(self.section, self.data, block)
     }
@@ -104,7 +109,7 @@ impl<'a> Blocks<'a> {
     /// The block that holds `position`, and how many items stand before it there.
     pub(crate) fn block_of(&self, position: u32) -> Result<(&'a [u8], usize), ModelError> {
         let position = position as usize;
-        Ok((self.block(position / BLOCK)?, position % BLOCK))
+        Ok((self.part(position / BLOCK)?, position % BLOCK))
     }
 }
 
@@ -193,13 +198,13 @@ impl<'a> NameTable<'a> {
         while low < high {
             let middle = (low + high) / 2;
             name.clear();
-            self.next(&mut Cursor::new(self.blocks.block(middle)?), true, &mut name)?;
+            self.next(&mut Cursor::new(self.blocks.part(middle)?), true, &mut name)?;
             if name.as_slice() < wanted { low = middle + 1 } else { high = middle }
         }
         // The first block that starts at or above `wanted` is `low`; the answer is there or within the block before.
         let Some(block) = low.checked_sub(1) else { return Ok(0) };
         let start = block * BLOCK;
-        let mut cursor = Cursor::new(self.blocks.block(block)?);
+        let mut cursor = Cursor::new(self.blocks.part(block)?);
         let held = BLOCK.min(self.count as usize - start);
         name.clear();
         for within in 0..held {

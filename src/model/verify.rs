@@ -114,9 +114,11 @@ impl<D: AsRef<[u8]>> Index<D> {
             (Kind::FamilyNames, root.families),
             (Kind::Commits, root.commits),
         ];
-        for (kind, count) in blocks {
-            if !Blocks::new(kind.name(), self.section(kind), count)?.follow_each_other() {
-                return Err(ModelError::damaged(kind.name(), "its parts do not follow each other to its end"));
+        let blocks = blocks.map(|(kind, count)| Blocks::new(kind.name(), self.section(kind), count));
+        for parts in blocks.into_iter().chain(self.anchor_parts().transpose()) {
+            let parts = parts?;
+            if !parts.follow_each_other() {
+                return Err(ModelError::damaged(parts.section, "its parts do not follow each other to its end"));
             }
         }
         let mut end = 0;

@@ -167,6 +167,7 @@ impl ExplainReport {
             return format!("{}\n", escape(&self.line));
         }
         let mut text = self.change();
+        text.push_str(&self.selection.mapping.text());
         match self.tests.as_slice() {
             [] => {
                 text.push_str(&self.chosen(all));

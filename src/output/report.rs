@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::clock::{ClockReport, Within};
 use super::curve::CurvePoint;
 use super::ids::escape;
+use super::placement::MappingReport;
 use crate::change::{Change, Reason, Unmapped};
 use crate::clock::Source;
 use crate::diff::Diff;
@@ -196,6 +197,8 @@ pub struct SelectReport {
     pub unreachable_risk: f64,
     /// What no region knows.
     pub unmapped: Vec<UnmappedPart>,
+    /// How the hunks were found in what the model knows of their files.
+    pub mapping: MappingReport,
     /// Tests that the diff adds and the model does not know: they were not among what could be chosen.
     pub new_tests: Vec<String>,
     /// Regions of the change.
@@ -340,6 +343,15 @@ impl SelectReport {
         for part in &self.unmapped {
             line("unmapped", format!("{}, {} of the change", part.describe(), tenths(part.weight)));
         }
+        if self.mapping.hunks > 0 {
+            let MappingReport { hunks, exact, shifted, near, symbol, file, .. } = self.mapping;
+            line(
+                "mapping",
+                format!(
+                    "{hunks} hunks: {exact} exact, {shifted} shifted, {near} near, {symbol} by symbol, {file} by file"
+                ),
+            );
+        }
         line("selector", format!("{:.2} ms", self.elapsed_ms));
         if !self.tests.is_empty() {
             let _ = writeln!(text, "  {:>4} {:>10} {:>8} {:>10} {:>10}  test", "", "cost", "gain", "gain/s", "utility");
@@ -464,6 +476,7 @@ mod tests {
             residual_risk: 0.7,
             unreachable_risk: 0.6,
             unmapped: Vec::new(),
+            mapping: MappingReport::default(),
             new_tests: Vec::new(),
             regions: 1,
             candidates: 3,

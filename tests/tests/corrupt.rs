@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use covopt::build::{Merged, build};
+use covopt::build::{Content, Merged, build};
 use covopt::candidate::gather;
 use covopt::change::{Change, Mapping};
 use covopt::diff::{self, Diff};
-use covopt::fuzz::{SAMPLE_DIFF, sample};
+use covopt::fuzz::{SAMPLE_DIFF, sample, sample_content};
 use covopt::id::{FeatureId, FileId, TestId};
 use covopt::model::{Encoding, Index, Kind, ModelError, PathMatch, PostingList, Stamp};
 use covopt::observation::{LineRange, Observations, Session};
@@ -24,7 +24,8 @@ type Question = Box<dyn Fn(&Model<'_>) -> Answer + Sync>;
 
 fn model() -> AlignedVec<64> {
     build(&sample(), Some("c0ffee"), |path| {
-        path.contains('a').then_some(Stamp { size_bytes: path.len() as u64, hash: 0x1234_5678_9abc_def0 })
+        let stamp = Stamp { size_bytes: path.len() as u64, hash: 0x1234_5678_9abc_def0 };
+        sample_content(path).or_else(|| path.contains('a').then(|| Content { stamp, anchors: Vec::new() }))
     })
 }
 
@@ -43,6 +44,7 @@ fn list(list: Result<PostingList<'_>, ModelError>, answer: &mut Vec<u64>) -> Res
 fn file(index: &Model<'_>, file: FileId) -> Result<Vec<u64>, ModelError> {
     let view = index.file(file)?;
     let mut answer = vec![view.block_count() as u64];
+    answer.extend(index.anchors(file)?.iter().map(u64::from));
     answer.extend(view.stamp().into_iter().flat_map(|(size_bytes, hash)| [size_bytes, hash]));
     answer.extend(
         (0..view.run_count())
@@ -301,7 +303,11 @@ fn a_damaged_model_merges_to_the_same_or_not_at_all() {
         let mut bytes = good.to_vec();
         bytes[at] ^= 0x41;
         match merge(&bytes) {
-            Some(merged) => assert!(merged == good[..], "byte {at}"),
+            Some(merged) => {
+                let index = Index::open(&good[..]).unwrap();
+                let here = index.preamble().sections.iter().rfind(|section| section.extent.offset <= at);
+                assert!(merged == good[..], "byte {at} of {here:?}");
+            }
             None => refused += 1,
         }
     }

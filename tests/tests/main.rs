@@ -17,6 +17,8 @@ mod diff_against_diffy;
 #[cfg(unix)]
 mod diff_against_git;
 #[cfg(unix)]
+mod drift;
+#[cfg(unix)]
 mod end_to_end;
 mod explain;
 mod failed_before;

@@ -21,7 +21,8 @@ fn folder() -> Folder {
     for (at, shard) in SHARDS.iter().enumerate() {
         let place = format!("runner{at}");
         for file in ["src/a.py", "src/b.py", "tests/test_a.py"] {
-            folder.write(&format!("{place}/{file}"), format!("# {file}\n"));
+            let line_12_is_removed = format!("# {file}\n{}gone\n", "\n".repeat(10));
+            folder.write(&format!("{place}/{file}"), line_12_is_removed);
         }
         folder.write(&format!("{place}/input.jsonl"), format!("{shard}\n"));
         built(&folder, at, BASE);
@@ -121,7 +122,8 @@ fn what_contradicts_or_is_damaged_is_refused() {
         assert!(!folder.path().join("m2.covopt").exists());
     }
     assert_eq!(merged(&folder, &["--model", "m.covopt"]).code, 64);
+    let source = bytes(&folder, "runner0/src/a.py");
     let ran = merged(&folder, &["0.covopt", "2.covopt", "--model", "runner0/src/a.py"]);
     assert_eq!(ran.code, 73, "{}", ran.stderr);
-    assert_eq!(bytes(&folder, "runner0/src/a.py"), b"# src/a.py\n", "what is no model is not replaced");
+    assert_eq!(bytes(&folder, "runner0/src/a.py"), source, "what is no model is not replaced");
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use covopt::build::{Merged, Sources, build};
+use covopt::build::{Content, Merged, Sources, build};
 use covopt::fuzz::sample;
 use covopt::id::{FeatureId, FileId, TestId, path_in_test_id};
 use covopt::model::{Index, PathMatch, Posting, PostingList, Stamp, quantize_count};
@@ -21,13 +21,14 @@ fn lines(ranges: &[(u32, u32)]) -> LineSet {
     ranges.iter().map(|&(first, last)| LineRange { first, last }).collect()
 }
 
-fn stamp(path: &str) -> Option<Stamp> {
-    (!path.contains("gone")).then(|| Stamp { size_bytes: path.len() as u64, hash: u64::MAX - path.len() as u64 })
+fn content(path: &str) -> Option<Content> {
+    let stamp = Stamp { size_bytes: path.len() as u64, hash: u64::MAX - path.len() as u64 };
+    (!path.contains("gone")).then(|| Content { stamp, anchors: (0..path.len() as u16).collect() })
 }
 
 /// Builds, verifies, checks every accessor, and builds what was restored once more.
 fn round(seen: &Observations) -> Bytes {
-    let bytes = build(seen, Some("0123abc"), stamp);
+    let bytes = build(seen, Some("0123abc"), content);
     let index = Index::open(&bytes[..]).unwrap();
     index.verify(|done, total| assert!(done <= total)).unwrap();
     assert_eq!(index.root().base.as_deref(), Some("0123abc"));
@@ -35,13 +36,14 @@ fn round(seen: &Observations) -> Bytes {
     check_files(seen, &index);
     check_features(seen, &index);
     assert_eq!(index.sessions().unwrap(), seen.sessions().iter().copied().collect::<Vec<_>>());
-    let stamps = |path: &str| {
-        let (size_bytes, hash) = index.file(index.find_file(path).unwrap().unwrap()).unwrap().stamp()?;
-        Some(Stamp { size_bytes, hash })
+    let contents = |path: &str| {
+        let file = index.find_file(path).unwrap().unwrap();
+        let (size_bytes, hash) = index.file(file).unwrap().stamp()?;
+        Some(Content { stamp: Stamp { size_bytes, hash }, anchors: index.anchors(file).unwrap().iter().collect() })
     };
     let mut sources = Sources::new(Observations::default());
     sources.join(&index).unwrap();
-    let again = sources.into_bytes(index.root().base.as_deref(), stamps).unwrap();
+    let again = sources.into_bytes(index.root().base.as_deref(), contents).unwrap();
     assert!(again[..] == bytes[..], "what was read back makes other bytes");
     bytes
 }
@@ -123,7 +125,10 @@ fn check_files(seen: &Observations, index: &Index<&[u8]>) {
         assert_eq!(index.match_path(path).unwrap(), PathMatch::Exact(file));
         assert_eq!(index.find_file(&format!("{path}/")).unwrap(), None);
         let view = index.file(file).unwrap();
-        assert_eq!(view.stamp(), stamp(path).map(|stamp| (stamp.size_bytes, stamp.hash)));
+        let want = content(path);
+        assert_eq!(view.stamp(), want.as_ref().map(|it| (it.stamp.size_bytes, it.stamp.hash)));
+        let anchors: Vec<u16> = index.anchors(file).unwrap().iter().collect();
+        assert_eq!(anchors, want.map_or(Vec::new(), |it| it.anchors));
         let defines = names_of(index, view.defines().unwrap());
         let mut want: Vec<String> =
             seen.test_names().iter().filter(|name| defined_in(seen, name) == Some(path)).cloned().collect();
@@ -356,7 +361,7 @@ proptest! {
             .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
     ) {
         let bytes = round(&hear_all(&all));
-        let again = build(&hear_all(&shuffled), Some("0123abc"), stamp);
+        let again = build(&hear_all(&shuffled), Some("0123abc"), content);
         prop_assert!(bytes[..] == again[..], "another order made other bytes");
     }
 
@@ -366,12 +371,12 @@ proptest! {
         first in proptest::collection::vec(said(), 0..20),
         more in proptest::collection::vec(said(), 0..20),
     ) {
-        let old = build(&hear_all(&first), None, stamp);
+        let old = build(&hear_all(&first), None, content);
         let old = Index::open(&old[..]).unwrap();
-        let joined = build(&hear_all(first.iter().chain(&more)), None, stamp);
+        let joined = build(&hear_all(first.iter().chain(&more)), None, content);
         let mut one = Sources::new(hear_all(&more));
         one.join(&old).unwrap();
-        prop_assert!(one.into_bytes(None, stamp).unwrap()[..] == joined[..]);
+        prop_assert!(one.into_bytes(None, content).unwrap()[..] == joined[..]);
     }
 }
 
@@ -388,7 +393,7 @@ fn a_build_with_little_memory_makes_the_same_bytes() {
             seen.signal(test, &format!("pkg.feature{}", at % 13), f64::from(1 + at % 9) / 10.0);
             seen.settle().unwrap();
         }
-        build(&seen, None, stamp)
+        build(&seen, None, content)
     };
     let bytes = hear(Observations::default());
     assert!(hear(Observations::with_memory(4000, folder.path()))[..] == bytes[..]);
@@ -407,7 +412,7 @@ proptest! {
         let constants: Vec<Said> = all.iter().filter(|(said, _)| matches!(said, Said::Constant(..))).map(|(said, _)| said.clone()).collect();
         let shard = |at: usize| {
             let said = all.iter().filter(|(said, of)| *of == at && !matches!(said, Said::Constant(..))).map(|(said, _)| said);
-            build(&hear_all(said.chain(&constants)), Some("0123abc"), stamp)
+            build(&hear_all(said.chain(&constants)), Some("0123abc"), content)
         };
         let merge = |models: &[&Bytes]| {
             let models: Vec<Index<&[u8]>> = models.iter().map(|bytes| Index::open(&bytes[..]).unwrap()).collect();
@@ -420,7 +425,7 @@ proptest! {
             bytes
         };
         let [a, b, c] = [0, 1, 2].map(shard);
-        let want = build(&hear_all(all.iter().map(|(said, _)| said)), Some("0123abc"), stamp);
+        let want = build(&hear_all(all.iter().map(|(said, _)| said)), Some("0123abc"), content);
         for merged in [merge(&[&a, &b, &c]), merge(&[&merge(&[&c, &a]), &b]), merge(&[&a, &merge(&[&b, &c])]), merge(&[&b, &want])] {
             prop_assert!(merged[..] == want[..]);
         }
