@@ -254,6 +254,13 @@ fn files(pattern: &str, space: &str, tests: &[(&str, &str)]) -> Vec<String> {
 fn expression_of(titles: &str, space: &str) -> String {
     let mut pattern = String::with_capacity(titles.len());
     let mut rest = titles;
+    // A function that defines tests may be called in groups, or in none.
+    while rest.starts_with("${")
+        && let Some(after) = rest.get(placeholder(rest)..).and_then(|after| after.strip_prefix(' '))
+    {
+        pattern.push_str(&format!("(.*{space})?"));
+        rest = after;
+    }
     while let Some(letter) = rest.chars().next() {
         let varying = placeholder(rest);
         match letter {
@@ -357,6 +364,8 @@ mod tests {
         let spaced = format!("--testNamePattern={}", pattern.replace(' ', "(?: >)? "));
         assert_eq!(arguments(Runner::Vitest, &ids), [&spaced, paths[0], paths[1]]);
         // What a title is put together from may be anything, and nothing else.
+        let ids = ["b.spec.js::${runs} ${inner} works"];
+        assert_eq!(arguments(Runner::Mocha, &ids), [r"--grep=^((.* )?(.* )?works)$", "b.spec.js"]);
         let ids = ["b.spec.js::each %i of $a.b is ${f({})}!", "b.spec.js::100 % $", "b.spec.js::open ${x"];
         let pattern = r"--grep=^(each .* of .* is .*!|100 % \$|open .*)$";
         assert_eq!(arguments(Runner::Mocha, &ids), [pattern, "b.spec.js"]);

@@ -13,7 +13,7 @@ use super::Outline;
 const MAGIC: [u8; 7] = *b"covout\0";
 
 /// The version of what outlines say; it stands behind [`MAGIC`].
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// A file that is changed so short a time before the cache was written may change again without another time, in nanoseconds:
 /// file systems keep times by two seconds at worst.

@@ -1,11 +1,12 @@
 //! JavaScript and TypeScript: modules, and what Jest, Vitest and Mocha run.
 //!
 //! A test is `path::name`, the name being its titles from the outermost on, as `-t` and `--grep` compare them. A title that is
-//! put together when it runs stands as it is written, with its `%i`, `$name` or `${...}`.
+//! put together when it runs stands as it is written, with its `%i`, `$name` or `${...}`; so does what a function that defines
+//! tests may be called in.
 
 use tree_sitter::Node;
 
-use super::outline::{Defined, Place, Role, Rules};
+use super::outline::{Defined, Definition, Place, Role, Rules};
 use super::project::{At, Project, TestItem};
 use crate::observation::SymbolKind;
 
@@ -39,7 +40,17 @@ impl Rules for Script {
             | "ambient_declaration"
             | "program"
             | "await_expression" => Role::Open,
-            "arrow_function" | "function_expression" if place.is_in_test => Role::Open,
+            // Tests of a table stand in loops; what does not run after all is no harm in a pattern.
+            "arrow_function"
+            | "function_expression"
+            | "for_statement"
+            | "for_in_statement"
+            | "if_statement"
+            | "else_clause"
+                if place.is_in_test =>
+            {
+                Role::Open
+            }
             "variable_declarator" => variable(node, place),
             "call_expression" if place.is_in_test => call(node, place),
             _ => Role::Leaf,
@@ -70,10 +81,18 @@ impl Rules for Script {
             if has_only && !around.iter().any(|&at| of(at).bases.iter().any(|base| base == ONLY)) {
                 continue;
             }
-            let titles: Vec<&str> = around.iter().rev().map(|&at| of(at).last_name(&outline.definitions)).collect();
+            let titles: Vec<String> = around.iter().rev().map(|&at| title(of(at), &outline.definitions)).collect();
             found.push(TestItem { id: format!("{path}::{}", titles.join(" ")), at: At { file, definition } });
         }
         found
+    }
+}
+
+/// What a group or a test adds to the titles. A function adds those of the groups that it is called in, whichever they are.
+fn title(definition: &Definition, of: &[Definition]) -> String {
+    match definition.kind {
+        SymbolKind::Other => definition.last_name(of).to_owned(),
+        SymbolKind::Function | SymbolKind::Class => format!("${{{}}}", identifier(definition.last_name(of))),
     }
 }
 
@@ -101,14 +120,12 @@ fn call<'t>(node: Node<'t>, place: &Place<'_>) -> Role<'t> {
     let is_left_out = LEFT_OUT.contains(&first);
     let Some(arguments) = node.child_by_field_name("arguments") else { return Role::Leaf };
     if !(is_group || is_test || is_left_out) {
-        return Role::Leaf;
+        // `forEach` of a table, and what wraps a group.
+        return Role::Open;
     }
-    let Some(title) = arguments.named_child(0) else { return Role::Leaf };
-    let title = match title.kind() {
-        "string" | "template_string" => literal(place.of(title)),
-        _ => None,
+    let Some(title) = arguments.named_child(0).and_then(|first| titled(first, place, TITLE_DEEP)) else {
+        return Role::Leaf;
     };
-    let Some(title) = title else { return Role::Leaf };
     let mut defined = Defined::new(title, SymbolKind::Other, node);
     defined.inside = (!is_test).then_some(arguments);
     defined.marks.is_test = is_test;
@@ -119,6 +136,28 @@ fn call<'t>(node: Node<'t>, place: &Place<'_>) -> Role<'t> {
         defined.bases.push(ONLY.to_owned());
     }
     Role::Definition(defined)
+}
+
+/// Sums in a title that are looked into.
+const TITLE_DEEP: usize = 16;
+
+/// What a title says: a string, or a sum of them with the parts that are no strings as `${...}`. `None` for what no line can
+/// carry, and for a function, which is no title.
+fn titled(node: Node<'_>, place: &Place<'_>, deep: usize) -> Option<String> {
+    match node.kind() {
+        "string" | "template_string" => literal(place.of(node)),
+        "arrow_function" | "function_expression" => None,
+        "binary_expression" if deep > 0 => {
+            let side = |name| titled(node.child_by_field_name(name)?, place, deep - 1);
+            Some(side("left")? + &side("right")?)
+        }
+        _ => Some(format!("${{{}}}", identifier(place.of(node)))),
+    }
+}
+
+/// The letters of a text that a name may have.
+fn identifier(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.')).take(40).collect()
 }
 
 /// What a quoted string says. `None` for what no line can carry.

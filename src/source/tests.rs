@@ -365,11 +365,30 @@ test(name, () => {});
 ";
     let files =
         [("src/sum.test.ts", text), ("src/sum.ts", "export function sum(a: number, b: number) { return a + b; }\n")];
-    let want =
-        [" it's (100 %) \"alone\" ", "sees ${sum(1, 2)}", "sum adds", "sum adds %i to nothing", "sum nested works"];
+    let want = [
+        " it's (100 %) \"alone\" ",
+        "${name}",
+        "sees ${sum(1, 2)}",
+        "sum adds",
+        "sum adds %i to nothing",
+        "sum nested works",
+    ];
     assert_eq!(tests(&files), want.map(|title| format!("src/sum.test.ts::{title}")));
     let text = "describe('a', () => { it('b', f); it.only('c', f); });\ndescribe.only('d', () => { it('e', f); });\ntest('f', f);\n";
     assert_eq!(tests(&[("a.test.js", text)]), ["a.test.js::a c", "a.test.js::d e"]);
+    let text = "
+function runs(name) {
+  describe('plain', () => {
+    for (const c of cases) { it('sees ' + c.name + '!', f); }
+    cases.forEach((c) => { if (c) test(c.title, f); });
+  });
+}
+const arrow = () => { it('works', f); };
+helper(() => 1);
+runs('x');
+";
+    let want = ["${arrow} works", "${runs} plain ${c.title}", "${runs} plain sees ${c.name}!"];
+    assert_eq!(tests(&[("a.test.js", text)]), want.map(|title| format!("a.test.js::{title}")));
     let names = |path, text| symbols(path, text).into_iter().map(|it| it.0).collect::<Vec<_>>();
     let text = "export const f = async () => {};\nexport default class A { m() {} static s = 1 }\nfunction g() {}\n";
     for path in ["a.js", "a.ts", "a.tsx"] {
