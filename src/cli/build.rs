@@ -16,7 +16,7 @@ use super::repository::Repository;
 use super::source_tree::{OldSides, SourceTree};
 use super::{ModelArgs, Outcome, note};
 use crate::build::{self, BuildError, Content, Edited, Sources, Tally, Written};
-use crate::diff::Diff;
+use crate::diff::{Diff, Status};
 use crate::error::{Error, exit};
 use crate::id::TestId;
 use crate::ingest::{Ingest, Note};
@@ -332,8 +332,12 @@ impl Changed {
         let once = diff.files.iter().filter(|file| times[file.path()] == 1);
         let (mut edited, mut old_sides) = (Vec::new(), OldSides::new());
         for file in once {
-            let content = file.new_path.as_deref().and_then(|path| read_below(root, &text(path)));
-            let Some(content) = content else { continue };
+            let Some(new_path) = file.new_path.as_deref().map(text) else { continue };
+            if file.old_path.is_none() || file.status == Status::Copied {
+                old_sides.insert(new_path, (String::new(), Vec::new()));
+                continue;
+            }
+            let Some(content) = read_below(root, &new_path) else { continue };
             if let Some(known) = Edited::of(file, &content) {
                 let before = build::old_side(file, &content);
                 old_sides.insert(known.new_path.clone(), (known.old_path.clone(), before));

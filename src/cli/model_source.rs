@@ -18,7 +18,7 @@ use super::source_tree::SourceTree;
 use crate::diff::Diff;
 use crate::error::Error;
 use crate::mmap;
-use crate::model::{Index, ModelError};
+use crate::model::{Index, ModelError, Root};
 
 /// The file that holds a model.
 pub(super) const MODEL_NAME: &str = ".covopt";
@@ -109,6 +109,13 @@ impl Place {
         self.repository.as_ref().map_or_else(|| PathBuf::from("."), |repository| repository.root.clone())
     }
 
+    /// Whether a model is of the source alone, so that a build costs next to nothing, and of another commit than HEAD.
+    fn is_behind(&self, root: &Root) -> bool {
+        let is_of_source = root.tests_recorded == 0 && root.tests_declared == 0;
+        let head = || self.repository.as_ref().and_then(Repository::head);
+        is_of_source && root.base.is_some() && head().is_some_and(|head| root.base.as_ref() != Some(&head))
+    }
+
     /// Opens the model.
     pub(super) fn open(&self) -> Result<Model, Error> {
         let mapped = mmap::open(&self.model).map_err(|error| match error {
@@ -117,7 +124,8 @@ impl Place {
             }
             error => Error::Open { path: self.model.clone(), error },
         })?;
-        Ok(Model { index: mapped.map_data(ModelBytes::Mapped), path: self.model.clone(), built_now: false })
+        let is_behind = self.is_behind(mapped.root());
+        Ok(Model { index: mapped.map_data(ModelBytes::Mapped), path: self.model.clone(), built_now: false, is_behind })
     }
 }
 
@@ -127,6 +135,8 @@ pub(super) struct Model {
     pub(super) index: Index<ModelBytes>,
     pub(super) path: PathBuf,
     pub(super) built_now: bool,
+    /// Whether it is of the source alone, and of another commit than HEAD: what came since is not in it.
+    pub(super) is_behind: bool,
 }
 
 impl Model {
@@ -156,21 +166,24 @@ pub(super) fn open_or_build(place: &Place, first: FirstBuild, diff: &Diff<'_>, q
         )));
     }
     let bytes = build_within(place, first.limit, Changed::of(diff, &place.root), &command, quiet)?;
-    let written = replace(&place.model, quiet, |out| {
-        out.write_all(&bytes).map_err(|error| Error::Write { path: place.model.clone(), error })
-    });
-    if !quiet {
-        match &written {
-            Ok(()) => note(&format!("wrote a first model to `{}`", place.model.display())),
-            Err(error) => note(&format!("{error}; going on from memory")),
-        }
-        if written.is_ok() {
-            build::hint_unless_ignored(place.repository.as_ref());
+    let damaged = |error| Error::Model { path: place.model.clone(), error };
+    let index = Index::open(ModelBytes::Built(bytes)).map_err(damaged)?;
+    // One without tests would stand in the way of the next.
+    if index.root().tests > 0 {
+        let written = replace(&place.model, quiet, |out| {
+            out.write_all(index.bytes()).map_err(|error| Error::Write { path: place.model.clone(), error })
+        });
+        if !quiet {
+            match &written {
+                Ok(()) => note(&format!("wrote a first model to `{}`", place.model.display())),
+                Err(error) => note(&format!("{error}; going on from memory")),
+            }
+            if written.is_ok() {
+                build::hint_unless_ignored(place.repository.as_ref());
+            }
         }
     }
-    let index =
-        Index::open(ModelBytes::Built(bytes)).map_err(|error| Error::Model { path: place.model.clone(), error })?;
-    Ok(Model { index, path: place.model.clone(), built_now: true })
+    Ok(Model { index, path: place.model.clone(), built_now: true, is_behind: false })
 }
 
 /// Builds on a thread of its own, so that a tree too large for the limit never freezes its caller: past the limit the

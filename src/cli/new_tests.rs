@@ -56,10 +56,16 @@ pub(super) fn find(root: &Path, model: &Model, diff: &Diff<'_>) -> Result<Vec<St
     Ok(found)
 }
 
-/// Of tests that the lines of a diff name, as path and function, those in files that are not read.
+/// Extensions of files whose text may show tests and that no runner collects any from.
+const NO_CODE: [&str; 10] = ["adoc", "csv", "diff", "html", "json", "md", "patch", "rst", "snap", "txt"];
+
+/// Of tests that the lines of a diff name, as path and function, those in files of code that are not read.
 pub(super) fn unread(named: &[String]) -> Vec<String> {
-    let is_read = |named: &String| named.split_once("::").is_some_and(|(path, _)| Language::of_path(path).is_some());
-    named.iter().filter(|named| !is_read(named)).cloned().collect()
+    let may_run = |named: &&String| {
+        let path = named.split_once("::").map_or("", |(path, _)| path);
+        Language::of_path(path).is_none() && !path.rsplit_once('.').is_some_and(|(_, it)| NO_CODE.contains(&it))
+    };
+    named.iter().filter(may_run).cloned().collect()
 }
 
 /// Whether a file of the diff has a new side with lines that may be those of a test.

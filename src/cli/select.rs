@@ -344,6 +344,9 @@ impl Report<'_> {
             if report.built_now {
                 model.push_str(", built now");
             }
+            if self.chosen.model.is_behind {
+                model.push_str(" of another commit than HEAD (`covopt build` refreshes it)");
+            }
             if changed_since > 0 {
                 model.push_str(&format!(", {} changed since", counted(changed_since, "test file")));
             }

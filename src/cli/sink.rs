@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::model_source::{MODEL_NAME, Place};
 use super::{IdFormat, ModelArgs, OutputArgs, SinkArgs};
 use crate::error::{Error, exit};
+use crate::id::path_in_test_id;
 use crate::model::layout::MAGIC;
 use crate::output::{self, counted};
 
@@ -149,9 +150,22 @@ pub(super) fn write_ids(args: &OutputArgs, ids: &[&str], report: &impl serde::Se
 
 /// What to tell whoever prints ids as lines that plain `xargs` would take apart.
 pub(super) fn odd_ids_hint(args: &OutputArgs, ids: &[&str]) -> Option<String> {
+    if args.format() != IdFormat::Lines {
+        return None;
+    }
+    let of_programs = ids.iter().filter(|id| path_in_test_id(id).is_none() && id.contains(' ')).count();
+    match of_programs {
+        0 => {}
+        all if all == ids.len() => {
+            return Some(
+                "these are names of Rust tests: `--format nextest` and `--format cargo` give what their runners take"
+                    .to_owned(),
+            );
+        }
+        _ => return Some("ids of several runners: `--format` with the name of one gives what it takes".to_owned()),
+    }
     let odd = ids.iter().filter(|id| output::needs_null(id)).count();
-    (odd > 0 && args.format() == IdFormat::Lines)
-        .then(|| format!("{} with a space, a quote or a backslash: use `-0 | xargs -0 -r`", counted(odd, "id")))
+    (odd > 0).then(|| format!("{} with a space, a quote or a backslash: use `-0 | xargs -0 -r`", counted(odd, "id")))
 }
 
 /// Prints `value` as one JSON object.

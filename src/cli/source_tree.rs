@@ -42,7 +42,8 @@ pub(super) struct SourceTree {
     paths: Vec<String>,
 }
 
-/// The content that files of the tree had before the diff at hand, and where they were, by where they are.
+/// The content that files of the tree had before the diff at hand, and where they were, by where they are; an empty path for one
+/// that was not there.
 pub(super) type OldSides = HashMap<String, (String, Vec<u8>)>;
 
 /// A file of the tree that was read.

@@ -46,6 +46,8 @@ pub(super) struct Tree {
     touched: HashSet<String>,
     /// By the path that the model knows.
     files: HashMap<String, TreeFile>,
+    /// Tests whose files the diff deletes, whether their ids say so or not.
+    gone: HashSet<String>,
     /// Paths that the model knows, of tests that are gone.
     lost: HashSet<String>,
     /// Files that are not as recorded although the diff does not touch them.
@@ -60,7 +62,14 @@ impl Tree {
         index: &Index<D>,
         diff: &Diff<'_>,
     ) -> Result<Option<Self>, ModelError> {
-        let tree = Self::new(&place.root, diff);
+        let mut tree = Self::new(&place.root, diff);
+        let deleted = diff.files.iter().filter(|file| file.status == Status::Deleted);
+        for path in deleted.filter_map(|file| file.old_path.as_deref()) {
+            let Some(file) = index.find_file(&String::from_utf8_lossy(path))? else { continue };
+            for posting in index.file(file)?.defines()?.to_vec()? {
+                tree.gone.insert(index.test_name(posting.test)?);
+            }
+        }
         Ok((!place.named || place.root_named || tree.holds_tests_of(index)?).then_some(tree))
     }
 
@@ -76,6 +85,7 @@ impl Tree {
             renamed: files().filter_map(both).filter(|(old, new)| old != new).collect(),
             touched: files().filter_map(|file| file.old_path.as_deref().map(text)).collect(),
             files: HashMap::new(),
+            gone: HashSet::new(),
             lost: HashSet::new(),
             changed_since: 0,
         }
@@ -170,7 +180,7 @@ impl Tree {
     ) -> Result<Option<String>, ModelError> {
         match path_in_test_id(id) {
             Some(path) => self.current_id_at(index, id, path),
-            None => Ok(Some(id.to_owned())),
+            None => Ok((!self.gone.contains(id)).then(|| id.to_owned())),
         }
     }
 

@@ -231,7 +231,9 @@ pub struct SelectReport {
 impl SelectReport {
     /// How many tests were selected, and how good that is: the first words of the summary of a selection.
     pub fn selected(&self) -> String {
-        let tests = format!("{} of {}", group_digits(self.tests.len() as u64), counted(self.total as usize, "test"));
+        let new = self.tests.iter().filter(|test| test.why == Why::New).count();
+        let tests =
+            format!("{} of {}", group_digits(self.tests.len() as u64), counted(self.total as usize + new, "test"));
         let workers = if self.workers > 1 { format!(" on {} workers", self.workers) } else { String::new() };
         let time = format!("{}{workers}", seconds(self.cost_s));
         match (self.confidence_target, self.budget_s) {

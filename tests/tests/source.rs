@@ -91,7 +91,7 @@ fn what_is_no_cache_is_neither_read_nor_replaced() {
 #[test]
 fn the_tests_that_a_diff_adds_come_first() {
     for shop in [Shop::with_model(), unrecorded()] {
-        shop.sh("[ -f .covopt ] || covopt build").expect_code(0);
+        // Where there is no model, the first call makes one of the tree before the diff.
         break_it(&shop);
         let was = "def test_running_low";
         shop.edit("tests/unit/test_stock.py", was, &format!("def test_new():\n    assert 1 == 2\n\n\n{was}"));
@@ -123,6 +123,60 @@ fn what_is_excluded_is_not_new_again() {
     shop.sh("git add -N . && git diff | covopt select -t 2 > ../ran").expect_code(0);
     let again = shop.sh("git diff | covopt select -t 2 --exclude ../ran").expect_code(0);
     assert!(!again.stdout.contains("test_fresh"), "{}", again.stdout);
+}
+
+#[test]
+fn a_model_of_the_source_says_that_it_is_behind() {
+    let shop = unrecorded();
+    break_it(&shop);
+    let said = |shop: &Shop| shop.sh(SELECT).expect_code(0).stderr;
+    assert!(!said(&shop).contains("another commit"));
+    shop.sh(
+        "git commit -qam broken && git mv tests/unit/test_stock.py tests/unit/test_store.py && git commit -qm moved",
+    )
+    .expect_code(0);
+    shop.edit("shop/stock.py", "class Stock", "class  Stock");
+    assert!(
+        said(&shop).contains("of another commit than HEAD (`covopt build` refreshes it)"),
+        "{}",
+        said(&shop)
+    );
+    shop.sh("covopt build").expect_code(0);
+    let selected = shop.sh(SELECT).expect_code(0);
+    assert!(!selected.stderr.contains("another commit"), "{}", selected.stderr);
+    assert!(selected.stdout.contains("tests/unit/test_store.py"), "{}", selected.stdout);
+}
+
+#[test]
+fn a_model_without_tests_is_not_kept() {
+    let shop = unrecorded();
+    shop.sh("git rm -rqf tests && git commit -qm none").expect_code(0);
+    break_it(&shop);
+    shop.sh(SELECT);
+    assert!(!shop.path().join(".covopt").exists());
+}
+
+#[test]
+fn ids_without_paths_of_a_deleted_file_are_gone() {
+    let shop = tree_of("rust");
+    shop.sh("covopt build").expect_code(0);
+    shop.sh("git rm -qf alpha/tests/outside.rs").expect_code(0);
+    let selected = shop.sh("git diff HEAD | covopt select -t 100 --fill").expect_code(0);
+    assert!(ids(&shop).iter().any(|id| id.starts_with("alpha::outside ")), "the model knows them");
+    assert!(!selected.stdout.contains("alpha::outside "), "{}", selected.stdout);
+}
+
+#[test]
+fn ids_of_several_runners_need_a_format() {
+    let shop = tree_of("rust");
+    shop.sh("mkdir tests && echo 'def test_a(): double' > tests/test_a.py && git add . && git commit -qm two")
+        .expect_code(0);
+    shop.edit("alpha/src/lib.rs", "n * 2", "n * 3");
+    let selected = shop.sh("git diff | covopt select -t 100 --fill").expect_code(0);
+    assert!(selected.stderr.contains("ids of several runners"), "{}", selected.stderr);
+    shop.sh("git rm -qf tests/test_a.py && git commit -qm one && rm .covopt").expect_code(0);
+    let selected = shop.sh("git diff | covopt select -t 100").expect_code(0);
+    assert!(selected.stderr.contains("`--format nextest`"), "{}", selected.stderr);
 }
 
 /// A tree in one file: `-- path --` begins a file, `-- path -> target --` is a symbolic link. So the trees are none that this
