@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use self::held::{Words, passed};
 use crate::change::Change;
-use crate::diff::{Diff, LineKind};
+use crate::diff::{Diff, FileDiff, LineKind};
 use crate::id::TestId;
 use crate::model::{Index, LengthReader, ModelError, PostingList, Reader, each_test};
 use crate::signal::Evidence;
@@ -47,7 +47,8 @@ impl Query {
     /// Gathers the words of a change.
     pub fn of(diff: &Diff<'_>, change: &Change) -> Self {
         let mut words: BTreeMap<Word, f64> = BTreeMap::new();
-        for hunk in diff.files.iter().flat_map(|file| &file.hunks) {
+        let hunks = diff.files.iter().flat_map(|file| &file.hunks);
+        for hunk in hunks.filter(|hunk| !hunk.is_cosmetic) {
             once(&mut words, &text(hunk.heading), CONTEXT);
             for line in hunk.lines() {
                 match line.kind {
@@ -62,7 +63,9 @@ impl Query {
             once(&mut words, &symbol.name, SYMBOL_NAME);
             each_word(&symbol.name, Field::Name, |word| query.names.push(word));
         }
-        for file in &diff.files {
+        let is_cosmetic =
+            |file: &&FileDiff<'_>| !file.hunks.is_empty() && file.hunks.iter().all(|hunk| hunk.is_cosmetic);
+        for file in diff.files.iter().filter(|file| !is_cosmetic(file)) {
             let path = text(file.old_path.as_deref().unwrap_or(file.path()));
             each(&mut words, file_stem(&path), FILE_NAME);
             query.subjects.extend(subject_of(&path));

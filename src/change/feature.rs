@@ -77,7 +77,7 @@ impl Module {
             return [(all(), 1.0)].into();
         }
         let mut units_of: BTreeMap<Vec<usize>, f64> = BTreeMap::new();
-        for hunk in &file.hunks {
+        for hunk in file.hunks.iter().filter(|hunk| !hunk.is_cosmetic) {
             let units = lines::changed_lines(hunk).count().max(1) as f64;
             let mut add = |chosen: Vec<usize>, units: f64| *units_of.entry(chosen).or_default() += units;
             let named = self.named(&scope::changed_symbols(hunk));

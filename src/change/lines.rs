@@ -24,7 +24,8 @@ pub(super) struct KnownFile<'a> {
 /// The weight of a file whose lines the model cannot tell apart: its changed old lines, two for each insertion, and one
 /// at least, so that a binary or renamed file is not weightless.
 pub(super) fn units(file: &FileDiff<'_>) -> u32 {
-    file.hunks.iter().map(|hunk| changed_lines(hunk).count()).sum::<usize>().try_into().unwrap_or(u32::MAX).max(1)
+    let hunks = file.hunks.iter().filter(|hunk| !hunk.is_cosmetic);
+    hunks.map(|hunk| changed_lines(hunk).count()).sum::<usize>().try_into().unwrap_or(u32::MAX).max(1)
 }
 
 /// The old lines that a hunk changes: those removed, and for an insertion the line before and the line after.
@@ -86,7 +87,8 @@ pub(super) fn read<D: AsRef<[u8]>>(
         false => None,
     };
     let or_tests = defines && !mapping.whole_test_files;
-    for (hunk, placement) in file.hunks.iter().zip(&known.placements) {
+    let placed = file.hunks.iter().zip(&known.placements);
+    for (hunk, placement) in placed.filter(|(hunk, _)| !hunk.is_cosmetic) {
         for old_line in changed_lines(hunk) {
             let (line, source) = placed_source(known, placement, old_line, touched, or_tests);
             line.into_iter().for_each(|line| tally.enter(known.id, &known.view, line));

@@ -295,6 +295,9 @@ fn read_file<D: AsRef<[u8]>>(
     if file.status == Status::Mode || (file.status == Status::Copied && file.hunks.is_empty()) {
         return Ok(()); // Nothing that a line of code could see.
     }
+    if !file.hunks.is_empty() && file.hunks.iter().all(|hunk| hunk.is_cosmetic) {
+        return Ok(());
+    }
     let path = String::from_utf8_lossy(file.old_path.as_deref().unwrap_or(file.path()));
     let matched = match mapping.strict_paths || file.old_path.is_none() {
         // A new file cannot be one that the model knows under a shorter path.

@@ -1,10 +1,12 @@
 //! `covopt changes`: how a diff is read.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::cosmetic;
 use super::diff_input::{DiffInput, empty_hint};
 use super::{DiffArgs, ModelArgs, Outcome, ReportFormat, SinkArgs, note, sink};
 use crate::change::{Change, Mapping, PlacedFile};
@@ -21,6 +23,9 @@ pub(super) struct ChangesArgs {
     /// Match paths exactly, never by their ends
     #[arg(long)]
     strict_paths: bool,
+    /// Take comments, docstrings and formatting for changes like others
+    #[arg(long)]
+    no_cosmetic_filter: bool,
     #[command(flatten)]
     output: SinkArgs,
     /// For people or for machines
@@ -53,6 +58,8 @@ struct HunkReport {
     old_lines: u32,
     new_start: u32,
     new_lines: u32,
+    /// Whether it changes nothing that runs.
+    cosmetic: bool,
     /// Where the model has it, if it knows the file.
     place: Option<PlaceReport>,
 }
@@ -70,6 +77,10 @@ pub(super) fn run(args: &ChangesArgs) -> Outcome {
     let place = sink::prepare_with_place(&args.output, &args.model, &[&args.diff.diff])?;
     let input = DiffInput::read(&args.diff.diff, "covopt changes")?;
     let diff = input.parse()?;
+    let diff = match args.no_cosmetic_filter {
+        true => Cow::Borrowed(&diff),
+        false => cosmetic::marked(&diff, &place.tree_root()),
+    };
     let change = if place.named || place.model.exists() {
         let model = place.open()?;
         let mapping = Mapping { strict_paths: args.strict_paths, whole_test_files: false };
@@ -127,6 +138,7 @@ fn file_report(file: &FileDiff<'_>, placed: Option<&PlacedFile>, regions: Vec<Re
                 old_lines: hunk.old.lines,
                 new_start: hunk.new.start,
                 new_lines: hunk.new.lines,
+                cosmetic: hunk.is_cosmetic,
                 place: placed.and_then(|placed| placed.hunks.get(at)).map(|it| PlaceReport::new(it, hunk)),
             })
             .collect(),
@@ -146,9 +158,10 @@ fn text(report: &ChangesReport, mapped: bool) -> String {
             lines.push(format!("  known as  {}", escape(path)));
         }
         for hunk in &file.hunks {
-            let HunkReport { old_start, old_lines, new_start, new_lines, place } = hunk;
+            let HunkReport { old_start, old_lines, new_start, new_lines, cosmetic, place } = hunk;
+            let cosmetic = if *cosmetic { "  cosmetic" } else { "" };
             let place = place.as_ref().and_then(PlaceReport::words).map_or(String::new(), |words| format!("  {words}"));
-            lines.push(format!("  hunk      -{old_start},{old_lines} +{new_start},{new_lines}{place}"));
+            lines.push(format!("  hunk      -{old_start},{old_lines} +{new_start},{new_lines}{place}{cosmetic}"));
         }
         for region in &file.regions {
             let ranges: Vec<String> = region

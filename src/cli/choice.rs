@@ -1,10 +1,12 @@
 //! A choice and all that leads to it, for `select` and the commands that answer for it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::before::{BeforeArgs, RanBefore};
+use super::cosmetic;
 use super::for_runner::ForRunner;
 use super::model_source::{FirstBuild, Model, Place, open_or_build};
 use super::new_tests;
@@ -127,6 +129,9 @@ pub(super) struct ChoiceArgs {
     /// Do not look at the tree for tests that are gone: for a model used away from its tree
     #[arg(long)]
     no_tree: bool,
+    /// Take comments, docstrings and formatting for changes like others
+    #[arg(long)]
+    no_cosmetic_filter: bool,
     /// Do not build a first model where there is none
     #[arg(long, env = "COVOPT_NO_BUILD", value_parser = clap::builder::FalseyValueParser::new())]
     no_build: bool,
@@ -205,13 +210,17 @@ impl ChoiceArgs {
         let first = FirstBuild { allowed: !self.no_build, limit: Duration::from_secs_f64(self.build_limit) };
         let model = open_or_build(place, first, diff, quiet)?;
         let failed = |error| model.error(error);
-        let change = Change::read(&model.index, diff, self.terms.mapping()).map_err(failed)?;
-        let clock = self.terms.clock(&model)?;
-        let mut terms = self.terms(model.index.root(), &clock);
         let mut tree = match self.no_tree {
             true => None,
             false => Tree::of(place, &model.index, diff).map_err(failed)?,
         };
+        let marked = match &tree {
+            Some(tree) if !self.no_cosmetic_filter => cosmetic::marked(diff, tree.root()),
+            _ => Cow::Borrowed(diff),
+        };
+        let change = Change::read(&model.index, &marked, self.terms.mapping()).map_err(failed)?;
+        let clock = self.terms.clock(&model)?;
+        let mut terms = self.terms(model.index.root(), &clock);
         let ran = match asks_before {
             true => self.before.read(place, &model, tree.as_mut(), quiet)?,
             false => RanBefore::default(),
@@ -223,7 +232,7 @@ impl ChoiceArgs {
         let mut for_runner = ForRunner::new(runner);
         let ran = ran.only(|id| for_runner.takes(id));
         terms.before = ran.before.clone();
-        let relevance = Relevance::score(&model.index, &Query::of(diff, &change)).map_err(failed)?;
+        let relevance = Relevance::score(&model.index, &Query::of(&marked, &change)).map_err(failed)?;
         let unknown_left_out = for_runner.left_out();
         let mut current_id = |id: &str| match &mut tree {
             _ if !for_runner.takes(id) => Ok(None),

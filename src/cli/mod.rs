@@ -6,6 +6,8 @@ mod build;
 mod calibrate;
 mod changes;
 mod choice;
+#[cfg_attr(not(feature = "source"), path = "no_cosmetic.rs")]
+mod cosmetic;
 mod diff_input;
 mod explain;
 mod find;

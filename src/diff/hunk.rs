@@ -35,6 +35,8 @@ pub struct Hunk<'a> {
     pub added: u32,
     /// Removed lines.
     pub removed: u32,
+    /// Whether it is known to change nothing that runs. The parser never knows.
+    pub is_cosmetic: bool,
     /// The sign columns of a line: 1, or the number of parents of a combined diff.
     columns: usize,
     body: &'a [u8],
@@ -190,7 +192,7 @@ pub(super) fn read<'a>(
         };
     }
     let Header { old, new, heading, columns } = header;
-    Ok(Some(Hunk { old, new, heading, added, removed, columns, body }))
+    Ok(Some(Hunk { old, new, heading, added, removed, is_cosmetic: false, columns, body }))
 }
 
 fn read_header<'a>(line: &'a [u8], line_number: u64, parent_counts: &mut Vec<u32>) -> Result<Header<'a>, DiffError> {

@@ -9,6 +9,7 @@
 
 mod c;
 mod cache;
+mod cosmetic;
 mod go;
 mod java;
 mod language;
@@ -20,6 +21,7 @@ mod rust;
 mod script;
 
 pub use cache::{Cache, FileState, Kept};
+pub use cosmetic::Edit;
 pub use language::Language;
 pub use manifest::{Manifest, NAMES as MANIFESTS};
 pub use outline::{Outline, Reader};

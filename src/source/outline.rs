@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use rkyv::{Archive, Deserialize, Serialize};
-use tree_sitter::{Node, ParseOptions, Parser};
+use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 use super::language::Language;
 use super::project::Project;
@@ -219,6 +219,11 @@ impl Reader {
         }
         // Of a file in another encoding the lines are right, and the names that are ASCII.
         let text = String::from_utf8_lossy(bytes);
+        Some(walk(language, path, &text, self.parse(language, &text)?.root_node()))
+    }
+
+    /// The syntax tree of a text; `None` where that takes a parser too long.
+    pub(super) fn parse(&mut self, language: Language, text: &str) -> Option<Tree> {
         let parser = self.parsers.entry(language).or_default();
         // A test makes sure of it for every grammar.
         parser.set_language(&language.grammar()).ok()?;
@@ -234,7 +239,7 @@ impl Reader {
         if tree.is_none() {
             parser.reset();
         }
-        Some(walk(language, path, &text, tree?.root_node()))
+        tree
     }
 }
 

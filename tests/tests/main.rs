@@ -13,6 +13,8 @@ mod cli;
 mod clock;
 mod compat;
 mod corrupt;
+#[cfg(unix)]
+mod cosmetic;
 mod diff_against_diffy;
 #[cfg(unix)]
 mod diff_against_git;
