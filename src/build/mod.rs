@@ -33,7 +33,7 @@ use crate::model::{
 use crate::observation::{FileKey, Log, Observations, TestFacts, TestKey, by_name};
 use crate::signal::Calibration;
 
-pub use content::Content;
+pub use content::{Content, Kept};
 pub use merge::Merged;
 pub use unapply::{Edited, old_side, unapply};
 pub use update::{Tally, compare};

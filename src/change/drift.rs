@@ -7,6 +7,7 @@
 //! lines are told apart by what stands near them. What no line places falls to the symbol that the hunk names, then to
 //! the file. `docs/mapping.md` gives the measured figures.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 use super::scope;
@@ -38,6 +39,10 @@ const NEAR_LEAST: f64 = 3.0;
 const HALF_SURE: f64 = 2.0;
 /// How much less a place is sure if another is as good, and no other hunk and no line number speaks for it.
 const AMBIGUOUS: f64 = 0.5;
+/// A place is as good as another with this share of what is found there.
+const RIVAL: f64 = 0.9;
+/// Names that one hunk is looked up by.
+const NAMES_MOST: usize = 64;
 /// How sure the symbol is that a hunk names, and the file.
 const SYMBOL_CERTAINTY: f64 = 0.5;
 const FILE_CERTAINTY: f64 = 0.25;
@@ -107,26 +112,38 @@ impl Placement {
     }
 }
 
-/// The lines of a hunk's old side that the diff shows.
+/// The lines of a hunk's old side that the diff shows, those around its first change if they are many.
 struct Shown<'a> {
     /// The number of the first.
     first: u32,
     anchors: Vec<u16>,
+    /// Whether these are all.
+    is_whole: bool,
     hunk: &'a Hunk<'a>,
 }
 
 impl<'a> Shown<'a> {
     fn of(hunk: &'a Hunk<'a>) -> Self {
-        let lines = hunk.lines().filter(|line| line.kind != LineKind::Added).take(LINES_MOST);
-        Self { first: hunk.old.first(), anchors: lines.map(|line| anchor(line.text)).collect(), hunk }
+        let old = || hunk.lines().filter(|line| line.kind != LineKind::Added);
+        let lines = old().count();
+        let before = hunk.lines().take_while(|line| line.kind == LineKind::Context).count();
+        let left_out =
+            if lines > LINES_MOST { before.saturating_sub(LINES_MOST / 2).min(lines - LINES_MOST) } else { 0 };
+        let first = hunk.old.first().saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX));
+        let anchors = old().skip(left_out).take(LINES_MOST).map(|line| anchor(line.text)).collect();
+        Self { first, anchors, is_whole: lines <= LINES_MOST, hunk }
     }
 
     fn lines(&self) -> impl Iterator<Item = (u32, u16)> {
-        (self.first..).zip(self.anchors.iter().copied())
+        self.anchors.iter().copied().zip(self.first..).map(|(anchor, line)| (line, anchor))
     }
 
+    /// Whether every line is where the diff says, those that are not kept here too.
     fn is_at_its_place(&self, anchors: Anchors<'_>) -> bool {
-        self.lines().all(|(line, anchor)| anchors.line(line) == Some(anchor))
+        let is_at = |line: u32, anchor| anchors.line(line) == Some(anchor);
+        let mut all = self.hunk.lines().filter(|line| line.kind != LineKind::Added);
+        self.lines().all(|(line, anchor)| is_at(line, anchor))
+            && (self.is_whole || all.all(|line| is_at(line.old_line, anchor(line.text))))
     }
 
     /// Whether a line tells it from nothing at all.
@@ -142,13 +159,13 @@ pub(super) fn place(anchors: Anchors<'_>, view: &FileView<'_>, file: &FileDiff<'
     }
     let shown: Vec<Shown<'_>> = file.hunks.iter().map(Shown::of).collect();
     if shown.iter().all(|hunk| hunk.is_at_its_place(anchors)) {
-        let any_tells = shown.iter().any(Shown::tells);
-        let step = if any_tells { Step::Exact } else { Step::Unchecked };
-        return file.hunks.iter().map(|_| Placement::at_its_place(step)).collect();
+        let step = |hunk: &Shown<'_>| if hunk.tells() { Step::Exact } else { Step::Unchecked };
+        return shown.iter().map(|hunk| Placement::at_its_place(step(hunk))).collect();
     }
     let known = Known::new(anchors, view, &shown);
     let own: Vec<Vec<i64>> = shown.iter().map(|hunk| known.shifts(hunk)).collect();
-    let tried: Vec<Vec<Aligned>> = (0..shown.len()).map(|at| known.aligned(at, &shown, &own)).collect();
+    let around = nearest(&own);
+    let tried: Vec<Vec<Aligned>> = (0..shown.len()).map(|at| known.aligned(&shown[at], &own[at], around[at])).collect();
     let chosen = choose(&tried);
     (0..shown.len()).map(|at| known.placement(at, &shown, &tried, &chosen)).collect()
 }
@@ -166,6 +183,8 @@ struct Known<'a> {
     view: &'a FileView<'a>,
     /// How often each anchor of the hunks is in the file, and the first places of it.
     places: HashMap<u16, (usize, Vec<u32>)>,
+    /// The symbols of the file by the last part of their names, once one is asked for.
+    symbols: OnceCell<HashMap<String, Vec<(String, LineRange)>>>,
 }
 
 /// A hunk held against the lines around a shift.
@@ -200,7 +219,7 @@ impl<'a> Known<'a> {
                 }
             }
         }
-        Self { anchors, view, places }
+        Self { anchors, view, places, symbols: OnceCell::new() }
     }
 
     /// What a line of this anchor tells.
@@ -228,12 +247,11 @@ impl<'a> Known<'a> {
     }
 
     /// A hunk at its own shifts, the best ones of those around it, and none.
-    fn aligned(&self, at: usize, shown: &[Shown<'_>], own: &[Vec<i64>]) -> Vec<Aligned> {
-        let around = own[at.saturating_sub(2)..].iter().take(5).filter_map(|shifts| shifts.first());
-        let mut shifts: Vec<i64> = own[at].iter().chain(around).copied().chain([0]).collect();
+    fn aligned(&self, hunk: &Shown<'_>, own: &[i64], around: [Option<i64>; 2]) -> Vec<Aligned> {
+        let mut shifts: Vec<i64> = own.iter().copied().chain(around.into_iter().flatten()).chain([0]).collect();
         shifts.sort_unstable();
         shifts.dedup();
-        shifts.into_iter().map(|shift| self.align(&shown[at], shift)).collect()
+        shifts.into_iter().map(|shift| self.align(hunk, shift)).collect()
     }
 
     /// The best alignment of a hunk with the lines around a shift: at each line both sides go on, or one of them waits.
@@ -308,17 +326,19 @@ impl<'a> Known<'a> {
         let (hunk, own) = (&shown[at], of(at));
         let shift = own.first_shift();
         let placed = |step, certainty| Placement { step, certainty, shift, symbol: None, pairs: own.pairs.clone() };
+        let agrees = |other: usize, its_shift: i64| shown[other].tells() && its_shift == shift;
+        let before = at.checked_sub(1).map(|other| agrees(other, of(other).last_shift()));
+        let after = (at + 1 < shown.len()).then(|| agrees(at + 1, of(at + 1).first_shift()));
+        let is_corroborated = before == Some(true) || after == Some(true);
         if !hunk.tells() {
-            return placed(Step::Unchecked, 1.0);
+            return placed(Step::Unchecked, if is_corroborated { 1.0 } else { AMBIGUOUS });
         }
-        let is_corroborated = shift == 0
-            || at > 0 && of(at - 1).last_shift() == shift && shown[at - 1].tells()
-            || at + 1 < shown.len() && of(at + 1).first_shift() == own.last_shift() && shown[at + 1].tells();
-        let is_elsewhere = |other: &&Aligned| other.first_shift().abs_diff(shift) > BAND as u64;
-        let rival = tried[at].iter().filter(is_elsewhere).map(|other| other.found).fold(0.0, f64::max);
-        let is_ambiguous = !is_corroborated && rival >= 0.9 * own.found;
+        let is_elsewhere = |other: &&Aligned| other.first_shift() != shift && other.last_shift() != own.last_shift();
+        let rivals = tried[at].iter().filter(is_elsewhere);
+        let rival = rivals.map(|other| other.found).fold(0.0, f64::max);
+        let is_ambiguous = shift != 0 && !is_corroborated && (rival >= RIVAL * own.found || !self.votes(hunk));
         let sure = if is_ambiguous { AMBIGUOUS } else { 1.0 };
-        let is_whole = own.pairs.len() == hunk.anchors.len() && own.last_shift() == shift;
+        let is_whole = hunk.is_whole && own.pairs.len() == hunk.anchors.len() && own.last_shift() == shift;
         if is_whole {
             let (step, sure) = if shift == 0 { (Step::Exact, 1.0) } else { (Step::Shifted, sure) };
             return placed(step, sure);
@@ -332,12 +352,48 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// Whether a line of a hunk is rare enough to vote.
+    fn votes(&self, hunk: &Shown<'_>) -> bool {
+        let is_rare = |anchor| self.places.get(anchor).is_some_and(|(count, _)| (1..=PLACES_MOST).contains(count));
+        hunk.anchors.iter().any(|anchor| *anchor != BLANK && is_rare(anchor))
+    }
+
     /// The symbol that a hunk names, of several of that name the one nearest to a line.
     fn named(&self, hunk: &Hunk<'_>, line: i64) -> Option<LineRange> {
+        let symbols = self.symbols.get_or_init(|| {
+            let mut symbols: HashMap<String, Vec<(String, LineRange)>> = HashMap::new();
+            for symbol in self.view.symbols() {
+                let name = symbol.name();
+                let last = name.rsplit('.').next().unwrap_or(&name).to_owned();
+                symbols.entry(last).or_default().push((name, symbol.lines));
+            }
+            symbols
+        });
         let names = scope::changed_symbols(hunk);
-        let symbols = self.view.symbols().filter(|symbol| names.iter().any(|name| name.is(&symbol.name())));
-        symbols.map(|symbol| symbol.lines).min_by_key(|lines| i64::from(lines.first).abs_diff(line))
+        let of_name = |name: &scope::SymbolName<'_>| {
+            let known = name.function.or(name.group).and_then(|last| symbols.get(last));
+            let known = known.into_iter().flatten().filter(|(qualified, _)| name.is(qualified));
+            known.map(|(_, lines)| *lines).min_by_key(|lines| i64::from(lines.first).abs_diff(line))
+        };
+        let found = names.iter().take(NAMES_MOST).filter_map(of_name);
+        found.min_by_key(|lines| i64::from(lines.first).abs_diff(line))
     }
+}
+
+/// For each hunk the best shift of the nearest one before it that has any, and of the nearest one after it.
+fn nearest(own: &[Vec<i64>]) -> Vec<[Option<i64>; 2]> {
+    let mut around = vec![[None; 2]; own.len()];
+    let mut last = None;
+    for (at, shifts) in own.iter().enumerate() {
+        around[at][0] = last;
+        last = shifts.first().copied().or(last);
+    }
+    last = None;
+    for (at, shifts) in own.iter().enumerate().rev() {
+        around[at][1] = last;
+        last = shifts.first().copied().or(last);
+    }
+    around
 }
 
 /// What an alignment does at a line of the hunk.

@@ -353,6 +353,8 @@ fn read_known<D: AsRef<[u8]>>(
 const NAMESAKES_MOST: usize = 16;
 /// The share of the hunks that must be found in a file, so that it is the one that was moved.
 const MOVED_LEAST: f64 = 0.5;
+/// Lines that a diff may show of a file that is looked for.
+const MOVED_LINES_MOST: usize = 10_000;
 
 /// The file that the model knows by another path, if the diff shows lines of it: one of the same name, in which the hunks are
 /// found best.
@@ -361,7 +363,8 @@ fn moved<D: AsRef<[u8]>>(
     path: &str,
     file: &FileDiff<'_>,
 ) -> Result<Option<(FileId, String, Vec<Placement>)>, ModelError> {
-    if file.old_path.is_none() || file.hunks.is_empty() || !index.has_anchors() {
+    let lines: usize = file.hunks.iter().map(|hunk| hunk.old.lines as usize).sum();
+    if file.old_path.is_none() || lines == 0 || lines > MOVED_LINES_MOST || !index.has_anchors() {
         return Ok(None);
     }
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -373,7 +376,9 @@ fn moved<D: AsRef<[u8]>>(
             best = Some((found, id, placements));
         }
     }
-    let Some((_, id, placements)) = best else { return Ok(None) };
+    let Some((found, id, mut placements)) = best else { return Ok(None) };
+    // That it is this file is no more sure than what of the diff is in it.
+    placements.iter_mut().for_each(|placement| placement.certainty *= found);
     Ok(Some((id, index.path(id)?, placements)))
 }
 

@@ -249,3 +249,53 @@ fn a_moved_file_is_known_by_its_lines() {
     let change = Change::read(&index, &parse(diff.as_bytes()).unwrap(), strict).unwrap();
     assert_eq!(change.unmapped[0].reason, Reason::UnknownFile);
 }
+
+#[test]
+fn a_place_as_good_as_another_is_half_sure() {
+    // Lines that stand a hundred times in the file tell nothing of where they are.
+    let recorded = "try:\n    go()\nfinally:\n    stop()\n\n".repeat(100);
+    let old = "import a\nimport b\nimport c\n".to_owned() + &recorded;
+    let at = old.match_indices("    go()").nth(50).unwrap().0;
+    let new = format!("{}    went(){}", &old[..at], &old[at + "    go()".len()..]);
+    let change = read_drifted(&recorded, &diff_of(&old, &new));
+    assert!(change.placements[0].hunks.iter().all(|hunk| hunk.certainty <= 0.5), "{change:?}");
+}
+
+/// The change that a diff makes, read against a model whose one test ran all lines of a file.
+fn read_drifted(recorded: &str, diff: &str) -> Change {
+    let mut seen = Observations::default();
+    let (file, test) = (seen.file("m.py"), seen.test("t.py::test"));
+    seen.cover(test, file, &lines(&[(1, 5000)]));
+    let bytes = build(&seen, None, |path| (path == "m.py").then(|| Content::of(recorded.as_bytes())));
+    let index = Index::open(&bytes[..]).unwrap();
+    Change::read(&index, &parse(diff.as_bytes()).unwrap(), Mapping::default()).unwrap()
+}
+
+#[test]
+fn hunks_without_old_lines_go_with_the_nearest_that_have_some() {
+    let recorded: String = (0..400).map(|at| format!("line {at}\n")).collect();
+    let mut diff = "--- a/m.py\n+++ b/m.py\n@@ -141,1 +141,0 @@\n-line 40\n".to_owned();
+    (0..15).for_each(|at| diff += &format!("@@ -{},0 +{},1 @@\n+new\n", 160 + 10 * at, 160 + 11 * at));
+    let change = read_drifted(&recorded, &diff);
+    let shifts: Vec<i64> = change.placements[0].hunks.iter().map(|hunk| hunk.shift).collect();
+    assert_eq!(shifts, [-100; 16]);
+}
+
+#[test]
+fn of_a_long_hunk_all_lines_are_held_against_the_file() {
+    let recorded: String = (0..2000).map(|at| format!("line {at}\n")).collect();
+    let old = recorded.replace("line 700\n", &("new\n".repeat(50) + "line 700\n"));
+    let mut diff = format!("--- a/m.py\n+++ b/m.py\n@@ -1,{0} +1,{0} @@\n", 2050);
+    for (at, line) in (1..).zip(old.lines()) {
+        diff += &if at == 1550 { format!("-{line}\n+changed\n") } else { format!(" {line}\n") };
+    }
+    let change = read_drifted(&recorded, &diff);
+    let placement = &change.placements[0].hunks[0];
+    assert_eq!((placement.step, placement.line(1550)), (Step::Near, 1500));
+}
+
+#[test]
+fn the_last_line_that_a_number_can_have_is_a_line() {
+    let change = read_drifted("a\n", "--- a/m.py\n+++ b/m.py\n@@ -4294967294,0 +1,1 @@\n+x\n");
+    assert!(change.placements.len() <= 1);
+}

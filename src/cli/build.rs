@@ -15,7 +15,7 @@ use super::replace::{check_place, replace};
 use super::repository::Repository;
 use super::source_tree::{OldSides, SourceTree};
 use super::{ModelArgs, Outcome, note};
-use crate::build::{self, BuildError, Content, Edited, Sources, Tally, Written};
+use crate::build::{self, BuildError, Content, Edited, Kept, Sources, Tally, Written};
 use crate::diff::{Diff, Status};
 use crate::error::{Error, exit};
 use crate::id::TestId;
@@ -130,6 +130,18 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
         Err(error) if args.update && !matches!(error, Error::NoModel(_)) => return Err(error),
         old => old.ok(),
     };
+    let covered = observations.files().iter().zip(observations.file_paths()).filter(|(facts, _)| facts.is_covered);
+    let covered: HashSet<String> = covered.map(|(_, path)| path.clone()).collect();
+    // Lines that only the older model knows are those of the file as it was then.
+    let kept = match &old {
+        Some(old) if args.update => Some(Kept::of(&old.index).map_err(|error| old.error(error))?),
+        _ => None,
+    };
+    let of_tree = contents(&root);
+    let content = |path: &str| match kept.as_ref().filter(|kept| kept.has_lines(path) && !covered.contains(path)) {
+        Some(kept) => kept.content(path),
+        None => of_tree(path),
+    };
     let mut sources = Sources::new(observations);
     let tally = match &old {
         Some(old) if args.update => sources.update(&old.index).map_err(|error| build_error(error, &old.path))?,
@@ -143,7 +155,7 @@ pub(super) fn run(args: &BuildArgs) -> Outcome {
     let mut progress = args.work.progress();
     let told = |phase, done, total| progress.at(stage(phase), done, Some(total));
     let written = replace(&target, args.work.quiet, |out| {
-        let written = sources.write(base.commit.as_deref(), contents(&root), told, out);
+        let written = sources.write(base.commit.as_deref(), content, told, out);
         written.map_err(|error| build_error(error, &target))
     })?;
     drop(progress);

@@ -79,7 +79,7 @@ pub(super) fn run(args: &ChangesArgs) -> Outcome {
     let diff = input.parse()?;
     let diff = match args.no_cosmetic_filter {
         true => Cow::Borrowed(&diff),
-        false => cosmetic::marked(&diff, &place.tree_root()),
+        false => cosmetic::marked(&diff, &place.root),
     };
     let change = if place.named || place.model.exists() {
         let model = place.open()?;

@@ -15,11 +15,11 @@ use clap::Args;
 use super::model_source::{Model, Place};
 use super::replace::replace;
 use super::{ModelArgs, Outcome, build, note, units};
-use crate::build::{Content, Sources};
+use crate::build::{Kept, Sources};
 use crate::clock::Clock;
 use crate::error::{Error, exit};
 use crate::id::{TestId, file_of_id};
-use crate::model::{Index, ModelError, Stamp};
+use crate::model::{Index, ModelError};
 use crate::observation::{Observations, Session};
 use crate::output::{ClockReport, counted, seconds};
 
@@ -249,15 +249,10 @@ fn add(model: &Model, sessions: &[Session], quiet: bool) -> Result<Clock, Error>
     let failed = |error| build::build_error(error, &model.path);
     let mut sources = Sources::new(seen);
     sources.update(index).map_err(failed)?;
-    let content = |path: &str| {
-        let file = index.find_file(path).ok()??;
-        let (size_bytes, hash) = index.file(file).ok()?.stamp()?;
-        let anchors = index.anchors(file).ok()?.iter().collect();
-        Some(Content { stamp: Stamp { size_bytes, hash }, anchors })
-    };
+    let contents = Kept::of(index).map_err(|error| model.error(error))?;
     let kept: Vec<Session> = sources.observations().sessions().iter().copied().collect();
     replace(&model.path, quiet, |out| {
-        sources.write(index.root().base.as_deref(), content, |_, _, _| (), out).map_err(failed)
+        sources.write(index.root().base.as_deref(), |path| contents.content(path), |_, _, _| (), out).map_err(failed)
     })?;
     Ok(Clock::learn(&kept))
 }

@@ -41,10 +41,13 @@ pub(super) fn find(root: &Path, model: &Model, diff: &Diff<'_>) -> Result<Vec<St
     let project = Project::new(outlines, manifests);
     let tests = project.tests();
     let mut found = Vec::new();
-    for file in changed {
+    for file in changed.take(FILES_MOST) {
         let path = String::from_utf8_lossy(file.path());
         let added = added_lines(file);
-        let here = tests.iter().filter(|test| test.path == path && holds_one(test, &added));
+        let here: Vec<_> = tests.iter().filter(|test| test.path == path && holds_one(test, &added)).collect();
+        if here.is_empty() {
+            continue;
+        }
         let known = known_tests(model, file)?;
         for test in here {
             let is_known = known.contains(rest(&test.id, &path)) || model.index.find_test(&test.id)?.is_some();

@@ -388,6 +388,7 @@ impl<D: AsRef<[u8]>> Index<D> {
     pub fn files_named(&self, name: &str, most: usize) -> Result<Vec<FileId>, ModelError> {
         let mut found = self.files_ending_with(name, most)?;
         found.extend(self.find_file(name)?);
+        found.truncate(most);
         Ok(found)
     }
 

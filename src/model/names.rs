@@ -101,9 +101,9 @@ impl<'a> Blocks<'a> {
     }
 
     /// The part at a position, checked.
-    pub(crate) fn part(&self, block: usize) -> Result<&'a [u8], ModelError> {
-        let entry = self.index.get(block).ok_or_else(|| ModelError::damaged(self.section, "it has no such block"))?;
-        entry.of(self.section, self.data, block)
+    pub(crate) fn part(&self, part: usize) -> Result<&'a [u8], ModelError> {
+        let entry = self.index.get(part).ok_or_else(|| ModelError::damaged(self.section, "it has no such part"))?;
+        entry.of(self.section, self.data, part)
     }
 
     /// The block that holds `position`, and how many items stand before it there.

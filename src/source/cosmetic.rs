@@ -5,15 +5,15 @@
 //! seen. Comments that tools obey are nodes like others; so are docstrings that the program may show.
 
 use memchr::memmem;
-use tree_sitter::Node;
+use tree_sitter::{Node, TreeCursor};
 
 use super::language::Language;
 use super::outline::Reader;
 
 /// What makes a comment more than that, to a compiler, an interpreter or a runner.
-const DIRECTIVES: [&str; 16] = [
-    "#!", "#cgo", "#include", "+build", "@jest", "@ts-", "@vitest", "Output:", "coding", "eslint", "export ", "go:",
-    "nolint", "noqa", "pragma", "type:",
+const DIRECTIVES: [&str; 18] = [
+    "#!", "#cgo", "#include", "+build", "@jest", "@jsx", "@ts-", "@vitest", "Output:", "NOLINT", "coding", "eslint",
+    "export ", "go:", "nolint", "noqa", "pragma", "type:",
 ];
 
 /// Lines on the two sides of an edit: the first, and how many. Where there are none, the line before which it stands.
@@ -69,8 +69,13 @@ impl Obeyed {
         let holds = |what: &str| memmem::find(text.as_bytes(), what.as_bytes()).is_some();
         Self {
             // What an example is to print stands in its comments, and what cgo compiles.
-            comments: language == Language::Go && (holds("func Example") || holds("import \"C\"")),
-            docstrings: holds("__doc__"),
+            comments: match language {
+                Language::Go => holds("func Example") || holds("import \"C\""),
+                // What documentation shows is run, and what stands over a field may be what a program prints.
+                Language::Rust => holds("```") || holds("derive("),
+                _ => false,
+            },
+            docstrings: holds("__doc__") || holds("getdoc"),
         }
     }
 }
@@ -91,31 +96,51 @@ fn is_same<'t, 'a: 't>(old: impl Iterator<Item = &'t Token<'a>>, new: impl Itera
 /// The nodes of a tree in order, less what no program sees.
 fn tokens<'a>(root: Node<'_>, text: &'a str, obeyed: Obeyed) -> Vec<Token<'a>> {
     let mut tokens = Vec::new();
-    let mut cursor = root.walk();
+    let (mut cursor, mut within) = (root.walk(), root.walk());
+    let mut depth = 0;
     let line = |row: usize| u32::try_from(row + 1).unwrap_or(u32::MAX);
     loop {
         let node = cursor.node();
+        debug_assert_eq!(depth, cursor.depth());
         let is_left_out = is_comment(node, text, obeyed) || !obeyed.docstrings && is_docstring(node, text);
         if !is_left_out && !node.is_missing() {
-            let is_leaf = node.child_count() == 0;
-            let first = line(node.start_position().row);
-            tokens.push(Token {
-                first,
-                last: if is_leaf { line(node.end_position().row) } else { first },
-                depth: cursor.depth(),
-                kind: node.kind_id(),
-                text: if is_leaf { text.get(node.byte_range()).unwrap_or("") } else { "" },
-            });
+            let (first, last) = (line(node.start_position().row), line(node.end_position().row));
+            let token = |last, text| Token { first, last, depth, kind: node.kind_id(), text };
+            if node.child_count() == 0 {
+                tokens.push(token(last, text.get(node.byte_range()).unwrap_or("")));
+            } else {
+                tokens.push(token(first, ""));
+                // Of some nodes a part is in no child: that of a string around what is escaped in it.
+                between(node, text, &mut within, |part| tokens.push(token(last, part)));
+            }
         }
         if !is_left_out && cursor.goto_first_child() {
+            depth += 1;
             continue;
         }
         while !cursor.goto_next_sibling() {
             if !cursor.goto_parent() {
                 return tokens;
             }
+            depth -= 1;
         }
     }
+}
+
+/// What of the text of a node is in none of its children, but white space.
+fn between<'t, 'a>(node: Node<'t>, text: &'a str, cursor: &mut TreeCursor<'t>, mut found: impl FnMut(&'a str)) {
+    let mut from = node.start_byte();
+    let mut part = |from: usize, to: usize| {
+        let part = text.get(from..to).unwrap_or("");
+        if !part.trim().is_empty() {
+            found(part);
+        }
+    };
+    for child in node.children(cursor) {
+        part(from, child.start_byte());
+        from = child.end_byte();
+    }
+    part(from, node.end_byte());
 }
 
 fn is_comment(node: Node<'_>, text: &str, obeyed: Obeyed) -> bool {
@@ -132,7 +157,9 @@ fn is_docstring(node: Node<'_>, text: &str) -> bool {
     let is_string = node.kind() == "expression_statement"
         && node.named_child_count() == 1
         && node.named_child(0).is_some_and(|child| child.kind() == "string");
-    if !is_string || text.get(node.byte_range()).is_none_or(|says| says.contains(">>>")) {
+    let says = text.get(node.byte_range()).unwrap_or("");
+    // One that is put together runs what it holds.
+    if !is_string || says.contains(">>>") || !says.trim_start_matches(['r', 'R', 'u', 'U']).starts_with(['"', '\'']) {
         return false;
     }
     let mut before = std::iter::successors(node.prev_named_sibling(), Node::prev_named_sibling);
@@ -145,9 +172,16 @@ fn is_docstring(node: Node<'_>, text: &str) -> bool {
         "block" => parent.parent().is_some_and(|definition| {
             matches!(definition.kind(), "function_definition" | "class_definition")
                 && definition.parent().is_none_or(|around| around.kind() != "decorated_definition")
+                && !is_read_by_its_name(definition, text)
         }),
         _ => false,
     }
+}
+
+/// Whether a function is of a kind whose docstring is a grammar (PLY) or the help of a command (cmd).
+fn is_read_by_its_name(definition: Node<'_>, text: &str) -> bool {
+    let name = definition.child_by_field_name("name").and_then(|name| text.get(name.byte_range())).unwrap_or("");
+    ["p_", "t_", "do_"].iter().any(|start| name.starts_with(start))
 }
 
 #[cfg(test)]
@@ -196,6 +230,32 @@ mod tests {
             &format!("{function}print(__doc__)\n"),
             &format!("{}print(__doc__)\n", function.replace("Says.", "So."))
         ));
+    }
+
+    #[test]
+    fn every_letter_of_a_string_counts() {
+        let strings = [
+            ("a.py", r#"x = "one\n""#),
+            ("a.py", r#"x = f"{a:.1f}""#),
+            ("a.py", r#"x = b"http://one\n" # why"#),
+            ("a.py", r#"def do_x(): "one""#),
+            ("a.py", r#"f"""{one}""""#),
+            ("a.rs", r#"const X: &str = "one\n";"#),
+            ("a.rs", "/// ```\n/// assert!(one);\n/// ```\nfn f() {}"),
+            ("a.rs", "#[derive(Parser)]\nstruct A {\n    /// one\n    a: u8,\n}"),
+            ("a.go", "package a\nconst x = \"one\\n\""),
+            ("a.js", "const x = `one\\n${y}`; // why"),
+            ("a.ts", "const x = 'one\\n';"),
+            ("a.tsx", "const x = <b>one &amp; {y}</b>;"),
+            ("a.java", "class A { String x = \"one\\n\"; }"),
+            ("a.cc", "const char* x = \"one\\n\";"),
+            ("a.c", "#define X one \\\n  two\n"),
+        ];
+        for (path, text) in strings {
+            let changed = text.replace("one", "two").replace(".1f", ".2f");
+            assert!(!is_cosmetic(path, &format!("{text}\n"), &format!("{changed}\n")), "{text}");
+            assert!(is_cosmetic(path, &format!("{text}\n"), &format!("{text}\n\n")), "{text}");
+        }
     }
 
     #[test]

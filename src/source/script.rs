@@ -115,7 +115,8 @@ fn call<'t>(node: Node<'t>, place: &Place<'_>) -> Role<'t> {
     let mut words = function.split(|letter: char| !letter.is_alphanumeric());
     let first = words.next().unwrap_or("");
     // `test.describe` is a group of Playwright's, whose tests are called as any others.
-    let is_group = GROUPS.contains(&first) || function.split('(').next().is_some_and(|it| it.ends_with(".describe"));
+    let is_group = GROUPS.contains(&first)
+        || function.split('(').next().is_some_and(|it| it.split('.').skip(1).any(|word| word == "describe"));
     let is_test = !is_group && TESTS.contains(&first);
     let is_left_out = LEFT_OUT.contains(&first);
     let Some(arguments) = node.child_by_field_name("arguments") else { return Role::Leaf };
@@ -123,7 +124,8 @@ fn call<'t>(node: Node<'t>, place: &Place<'_>) -> Role<'t> {
         // `forEach` of a table, and what wraps a group.
         return Role::Open;
     }
-    let Some(title) = arguments.named_child(0).and_then(|first| titled(first, place, TITLE_DEEP)) else {
+    let said_first = arguments.named_children(&mut node.walk()).find(|child| child.kind() != "comment");
+    let Some(title) = said_first.and_then(|first| titled(first, place, TITLE_DEEP)) else {
         return Role::Leaf;
     };
     let mut defined = Defined::new(title, SymbolKind::Other, node);

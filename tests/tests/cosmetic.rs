@@ -37,3 +37,12 @@ fn an_indent_that_means_something_counts() {
     let selected = shop.sh(SELECT).expect_code(0);
     assert!(selected.stdout.contains("TestBulkDiscount"), "{}", selected.stderr);
 }
+
+#[test]
+fn a_file_that_moved_counts_whatever_it_says() {
+    let shop = Shop::with_model();
+    shop.sh("git mv shop/discounts.py shop/offers.py").expect_code(0);
+    shop.edit("shop/offers.py", "The percentage for a number", "How much off for a number");
+    let said = shop.sh("git diff HEAD -M | covopt changes").expect_code(0).stdout;
+    assert!(!said.contains("cosmetic") && said.contains("BulkDiscount"), "{said}");
+}

@@ -92,3 +92,12 @@ fn a_diff_of_the_state_that_the_model_describes_is_exact() {
     shop.edit(FILE, "        return 0\n", "        pieces = 0\n        return 0\n");
     assert_eq!([step(""), step("-U0")], ["exact".into(), serde_json::Value::Null]);
 }
+
+#[test]
+fn an_update_with_costs_alone_leaves_the_lines_where_they_were_recorded() {
+    let shop = moved_on();
+    break_it(&shop);
+    let before = shop.sh("git diff | covopt changes --format json").expect_code(0).stdout;
+    shop.sh("covopt build --update junit.xml").expect_code(0);
+    assert_eq!(shop.sh("git diff | covopt changes --format json").expect_code(0).stdout, before);
+}
