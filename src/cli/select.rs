@@ -12,6 +12,7 @@ use super::find::FromCwd;
 use super::new_tests;
 use super::units::seconds_of;
 use super::{EmptyDiff, IdFormat, Outcome, OutputArgs, VerbosityArgs, note, say, sink};
+use crate::change::Reason;
 use crate::diff::Diff;
 use crate::error::{Error, exit};
 use crate::margin::{Margin, Spread};
@@ -384,7 +385,9 @@ impl Report<'_> {
         if report.dropped > 0 {
             parts.push(format!("{} dropped that the tree no longer has", counted(report.dropped, "test")));
         }
-        let unmapped: HashSet<&str> = report.unmapped.iter().map(|part| part.path.as_str()).collect();
+        // Where nothing was recorded no file has a region, and words speak for all of them.
+        let is_news = |part: &&UnmappedPart| report.evidence != "source" || part.reason != Reason::Untested.as_str();
+        let unmapped: HashSet<&str> = report.unmapped.iter().filter(is_news).map(|part| part.path.as_str()).collect();
         if !unmapped.is_empty() {
             parts.push(format!("{} unmapped", counted(unmapped.len(), "file")));
         }

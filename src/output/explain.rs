@@ -294,10 +294,13 @@ impl ExplainReport {
 
     /// What no test is recorded for, and what no test at all speaks to.
     fn uncovered(&self) -> String {
+        // Where nothing was recorded no file has a region, and words speak for all of them.
+        let is_news = |part: &&UnmappedPart| self.selection.evidence != "source" || part.reason != "untested";
         let unmapped = self
             .selection
             .unmapped
             .iter()
+            .filter(is_news)
             .map(|part| vec![percent(part.weight), escape(&part.path).into_owned(), why_unmapped(part)]);
         let silent =
             self.parts.iter().filter(|part| part.tests == 0 && !matches!(part.kind, Kind::Unmapped | Kind::Unrecorded));
