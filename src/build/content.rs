@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::id::FileId;
-use crate::model::{Index, ModelError, Stamp, anchors};
+use crate::model::{Anchors, Index, ModelError, Stamp, anchors};
 
 /// What a model keeps of the content of a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     /// Its size and hash.
     pub stamp: Stamp,
@@ -25,37 +25,40 @@ impl Content {
 }
 
 /// What a model keeps of the content of its files, all of it read once.
-pub struct Kept<'a, D> {
-    index: &'a Index<D>,
-    files: HashMap<String, FileId>,
+pub struct Kept<'a> {
+    files: HashMap<String, KeptFile<'a>>,
 }
 
-impl<'a, D: AsRef<[u8]>> Kept<'a, D> {
+struct KeptFile<'a> {
+    stamp: Option<Stamp>,
+    anchors: Anchors<'a>,
+    has_lines: bool,
+}
+
+impl<'a> Kept<'a> {
     /// What a model keeps.
     ///
     /// # Errors
     /// If any of it is damaged.
-    pub fn of(index: &'a Index<D>) -> Result<Self, ModelError> {
+    pub fn of<D: AsRef<[u8]>>(index: &'a Index<D>) -> Result<Self, ModelError> {
         let mut files = HashMap::new();
         for file in (0..index.root().files).map(FileId) {
-            index.file(file)?;
-            index.anchors(file)?;
-            files.insert(index.path(file)?, file);
+            let view = index.file(file)?;
+            let stamp = view.stamp().map(|(size_bytes, hash)| Stamp { size_bytes, hash });
+            let kept = KeptFile { stamp, anchors: index.anchors(file)?, has_lines: view.block_count() > 0 };
+            files.insert(index.path(file)?, kept);
         }
-        Ok(Self { index, files })
+        Ok(Self { files })
     }
 
     /// Whether the model has recorded lines of a file.
     pub fn has_lines(&self, path: &str) -> bool {
-        let file = self.files.get(path).and_then(|&file| self.index.file(file).ok());
-        file.is_some_and(|view| view.block_count() > 0)
+        self.files.get(path).is_some_and(|kept| kept.has_lines)
     }
 
     /// What it keeps of a file.
     pub fn content(&self, path: &str) -> Option<Content> {
-        let file = *self.files.get(path)?;
-        let (size_bytes, hash) = self.index.file(file).ok()?.stamp()?;
-        let anchors = self.index.anchors(file).ok()?.iter().collect();
-        Some(Content { stamp: Stamp { size_bytes, hash }, anchors })
+        let kept = self.files.get(path)?;
+        Some(Content { stamp: kept.stamp?, anchors: kept.anchors.iter().collect() })
     }
 }

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::io::{Seek, Write};
 
 use super::{BuildError, Content, Phase, Sources, Written};
-use crate::id::FileId;
-use crate::model::{FileView, Index, Stamp};
+use crate::model::{Anchors, FileView, Index, Stamp};
 use crate::observation::{FileKey, Observations};
 
 /// Files, tests and words between two words on how much is done.
@@ -21,25 +20,24 @@ const FILES_NAMED: usize = 5;
 pub struct Merged<'a, D> {
     sources: Sources<'a, D>,
     base: Option<String>,
-    files: Shared,
-    models: Vec<&'a Index<D>>,
+    files: Shared<'a>,
 }
 
 /// What is known of the content of files, by their keys among the observations.
 #[derive(Default)]
-struct Shared {
-    files: Vec<Known>,
+struct Shared<'a> {
+    files: Vec<Known<'a>>,
     /// Whether all models are taken to be of one commit.
     is_one_base: bool,
 }
 
 /// A file as the models so far know it.
 #[derive(Clone, Copy, Default)]
-struct Known {
+struct Known<'a> {
     stamp: Option<Stamp>,
     is_covered: bool,
-    /// Which of the models knows the anchors of its lines, and by which position: of one content all know the same, or none.
-    anchored: Option<(usize, FileId)>,
+    /// The anchors of its lines: of one content all models know the same, or none.
+    anchors: Anchors<'a>,
 }
 
 impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
@@ -59,7 +57,7 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
         let common = first.filter(|first| models.iter().all(|model| model.root().base.as_deref() == Some(*first)));
         let base = named_base.or(common).map(str::to_owned);
         let files = Shared { is_one_base: base.is_some(), ..Shared::default() };
-        let mut merged = Self { sources: Sources::new(nothing), base, files, models: Vec::new() };
+        let mut merged = Self { sources: Sources::new(nothing), base, files };
         let steps = |model: &&Index<D>| {
             let root = model.root();
             [root.files, root.tests, root.words].map(u64::from).iter().sum::<u64>()
@@ -88,26 +86,20 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
     /// As [`Sources::write`].
     pub fn write<W: Write + Seek>(self, told: impl FnMut(Phase, u64, u64), out: W) -> Result<Written, BuildError> {
         let paths = self.sources.observations().file_paths().iter().cloned();
-        let known: HashMap<String, Known> = paths.zip(self.files.files).collect();
-        let models = self.models;
+        let known: HashMap<String, Known<'_>> = paths.zip(self.files.files).collect();
         let content = |path: &str| {
-            let Known { stamp, anchored, .. } = *known.get(path)?;
-            // They were read before, when the model joined.
-            let anchors = anchored.and_then(|(model, file)| models[model].anchors(file).ok());
-            Some(Content { stamp: stamp?, anchors: anchors.map_or_else(Vec::new, |anchors| anchors.iter().collect()) })
+            let Known { stamp, anchors, .. } = known.get(path)?;
+            Some(Content { stamp: (*stamp)?, anchors: anchors.iter().collect() })
         };
         self.sources.write(self.base.as_deref(), content, told, out)
     }
 
     fn add(&mut self, model: &'a Index<D>, step: &mut dyn FnMut()) -> Result<(), BuildError> {
         self.check_constants(model)?;
-        let position = self.models.len();
-        self.models.push(model);
         let mut differing = Vec::new();
         let files = &mut self.files;
         let see_file = |key, file, view: &FileView<'_>| {
-            let is_anchored = !model.anchors(file)?.is_empty();
-            if !files.agrees(key, view, is_anchored.then_some((position, file))) {
+            if !files.agrees(key, view, model.anchors(file)?) {
                 differing.push(key);
             }
             Ok(())
@@ -132,10 +124,10 @@ impl<'a, D: AsRef<[u8]> + Sync> Merged<'a, D> {
     }
 }
 
-impl Shared {
+impl<'a> Shared<'a> {
     /// Whether what a model knows of the lines of a file is of the content that the models before it know: as the stamps say,
     /// and where one of them has none, the commit.
-    fn agrees(&mut self, key: FileKey, view: &FileView<'_>, anchored: Option<(usize, FileId)>) -> bool {
+    fn agrees(&mut self, key: FileKey, view: &FileView<'_>, anchors: Anchors<'a>) -> bool {
         let at = key.0 as usize;
         if at >= self.files.len() {
             self.files.resize(at + 1, Known::default());
@@ -147,9 +139,8 @@ impl Shared {
             (Some(known), Some(found)) => known == found,
             _ => self.is_one_base || !(known.is_covered && is_covered),
         };
-        // Where content differs, or is known of one alone, lines are those of the one with the stamp.
-        let anchored = known.anchored.or(anchored.filter(|_| stamp.is_some()));
-        *known = Known { stamp: known.stamp.or(stamp), is_covered: known.is_covered || is_covered, anchored };
+        let anchors = if known.anchors.is_empty() { anchors } else { known.anchors };
+        *known = Known { stamp: known.stamp.or(stamp), is_covered: known.is_covered || is_covered, anchors };
         agrees
     }
 }

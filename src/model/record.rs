@@ -29,7 +29,7 @@ const SMALL: u32 = 3;
 const SMALL_64: u64 = SMALL as u64;
 
 /// Size and content hash of a file when the model was built: what tells whether it has changed since.
-#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Archive, Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[rkyv(derive(Debug))]
 pub struct Stamp {
     /// Length in bytes.
