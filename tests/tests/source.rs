@@ -303,10 +303,28 @@ fn installed(program: &str, arguments: &[&str], folder: &Path) -> Option<String>
     Some(String::from_utf8(ended.stdout).unwrap())
 }
 
+/// The tests of `tests/data/source/go.txt`.
+const GO_TESTS: [&str; 8] = [
+    "example.com/other.TestOther",
+    "example.com/shop.ExampleTotal",
+    "example.com/shop.FuzzTotal",
+    "example.com/shop.TestFromOutside",
+    "example.com/shop.TestTotal",
+    "example.com/shop.TestUntagged",
+    "example.com/shop/sub/deep.TestDeep",
+    "example.com/shop/sub/deep.TestTotal",
+];
+
+/// The tests of `tests/data/source/cpp.txt`.
+const GOOGLE_TESTS: [&str; 2] = ["Sum.Adds", "Sums.HaveFixtures"];
+
 #[test]
 fn go_runs_what_is_found_in_modules_of_traps() {
     let shop = tree_of("go");
     shop.sh("covopt build").expect_code(0);
+    let found = ids(&shop);
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), GO_TESTS);
+    // And where Go is installed, that is what it has.
     let Some(_) = installed("go", &["version"], &shop.path()) else { return };
     let mut listed = BTreeSet::new();
     for module in ["", "other"] {
@@ -323,7 +341,7 @@ fn go_runs_what_is_found_in_modules_of_traps() {
             }
         }
     }
-    assert_eq!(differences(&ids(&shop), &listed), [vec![], vec!["example.com/shop.BenchmarkTotal"]]);
+    assert_eq!(differences(&found, &listed), [vec![], vec!["example.com/shop.BenchmarkTotal"]]);
 
     shop.edit("shop.go", "sum := 0", "sum := 1");
     let arguments = shop.sh("git diff | covopt select -t 10 --format go").expect_code(0).lines();
@@ -340,6 +358,9 @@ fn google_test_lists_what_is_found() {
     let shop = tree_of("cpp");
     shop.sh("covopt build").expect_code(0);
     let compile = ["sum_test.cc", "-o", "program", "-lgtest", "-lgtest_main", "-pthread"];
+    let found = ids(&shop);
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), GOOGLE_TESTS);
+    // And where GoogleTest is installed, that is what it has.
     let Some(_) = installed("c++", &compile, &shop.path()) else { return };
     let program = shop.path().join("program");
     let output =
@@ -352,5 +373,5 @@ fn google_test_lists_what_is_found() {
         }
     }
     let unseen = ["Few/Numbers.AreKept/0", "Few/Numbers.AreKept/1", "Later.IsMade", "Sum.DISABLED_IsOff"];
-    assert_eq!(differences(&ids(&shop), &listed), [vec![], unseen.to_vec()]);
+    assert_eq!(differences(&found, &listed), [vec![], unseen.to_vec()]);
 }
