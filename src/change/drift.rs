@@ -57,7 +57,7 @@ pub enum Step {
     Exact,
     /// All its lines follow each other elsewhere.
     Shifted,
-    /// Most of what tells it from others is there.
+    /// Lines that tell it from others are there, not all of them or not in a row.
     Near,
     /// The symbol that it names.
     Symbol,
@@ -170,7 +170,7 @@ pub(super) fn place(anchors: Anchors<'_>, view: &FileView<'_>, file: &FileDiff<'
     (0..shown.len()).map(|at| known.placement(at, &shown, &tried, &chosen)).collect()
 }
 
-/// How much of a hunk is found in the file.
+/// How much of what is shown of a file is found: the mean certainty of its hunks, 0 for those that no line placed.
 pub(super) fn share_found(placements: &[Placement]) -> f64 {
     let is_found = |it: &&Placement| matches!(it.step, Step::Exact | Step::Shifted | Step::Near);
     let sure = |it: &Placement| Some(it).filter(is_found).map_or(0.0, |it| it.certainty);

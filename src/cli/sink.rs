@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use super::model_source::{MODEL_NAME, Place};
 use super::{IdFormat, ModelArgs, OutputArgs, SinkArgs};
 use crate::error::{Error, exit};
-use crate::id::path_in_test_id;
 use crate::model::layout::MAGIC;
-use crate::output::{self, counted};
+use crate::output::{self, Runner, counted};
 
 /// Empties the file that the answer will go to, so that a failure never leaves old ids in it. A file that is read for the
 /// answer, or is a model, is refused and stays as it is.
@@ -153,16 +152,15 @@ pub(super) fn odd_ids_hint(args: &OutputArgs, ids: &[&str]) -> Option<String> {
     if args.format() != IdFormat::Lines {
         return None;
     }
-    let of_programs = ids.iter().filter(|id| path_in_test_id(id).is_none() && id.contains(' ')).count();
-    match of_programs {
-        0 => {}
-        all if all == ids.len() => {
-            return Some(
-                "these are names of Rust tests: `--format nextest` and `--format cargo` give what their runners take"
-                    .to_owned(),
-            );
-        }
-        _ => return Some("ids of several runners: `--format` with the name of one gives what it takes".to_owned()),
+    let is_for = |runner: Runner| ids.iter().all(|id| runner.takes(id));
+    if !is_for(Runner::Pytest) && is_for(Runner::Nextest) {
+        return Some("`--format nextest` and `--format cargo` give what the runners of these tests take".to_owned());
+    }
+    let is_one_of = |runner: Runner| ids.iter().any(|id| runner.takes(id));
+    if [Runner::Pytest, Runner::Jest].into_iter().any(is_one_of)
+        && [Runner::Nextest, Runner::Go, Runner::Maven].into_iter().any(is_one_of)
+    {
+        return Some("ids of several runners: `--format` with the name of one gives what it takes".to_owned());
     }
     let odd = ids.iter().filter(|id| output::needs_null(id)).count();
     (odd > 0).then(|| format!("{} with a space, a quote or a backslash: use `-0 | xargs -0 -r`", counted(odd, "id")))

@@ -16,7 +16,7 @@ pub use curve::{CurvePoint, curve, plot};
 pub use explain::{AnswerReport, ExplainReport, MoreReport, PartReport, ShareReport, WhyReport};
 pub use ids::{IdError, escape, escape_lines, needs_null, write_lines, write_null};
 pub use log::LogLine;
-pub use placement::{MappingReport, MovedHunk, PlaceReport};
+pub use placement::{DifferingHunk, MappingReport, PlaceReport};
 pub use replay::{AtBudget, Miss, PastResult, ReplayReport, RunAtBudget, RunResult};
 pub use report::{ChosenTest, Excluded, ModelSource, SelectReport, UnmappedPart, Why, counted, group_digits, seconds};
 pub use runner::{Runner, RunnerError};

@@ -48,9 +48,9 @@ impl PlaceReport {
     }
 }
 
-/// A hunk that is not where the diff says.
+/// A hunk that is not as the model knows the file.
 #[derive(Clone, Debug, Serialize)]
-pub struct MovedHunk {
+pub struct DifferingHunk {
     /// The path of its file in the diff.
     pub path: String,
     /// Its first line on the old side of the diff.
@@ -75,9 +75,9 @@ pub struct MappingReport {
     pub symbol: usize,
     /// Known by their file alone.
     pub file: usize,
-    /// Hunks that are not where the diff says.
+    /// Those that are not exact.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub moved: Vec<MovedHunk>,
+    pub differing: Vec<DifferingHunk>,
 }
 
 impl MappingReport {
@@ -103,7 +103,7 @@ impl MappingReport {
                 if placement.step != Step::Exact {
                     let path = String::from_utf8_lossy(file.path()).into_owned();
                     let place = PlaceReport::new(placement, hunk);
-                    report.moved.push(MovedHunk { path, old_start: hunk.old.start, place });
+                    report.differing.push(DifferingHunk { path, old_start: hunk.old.start, place });
                 }
             }
         }
@@ -118,26 +118,26 @@ impl MappingReport {
         } else {
             String::new()
         };
-        let moved = group_digits(self.moved.len() as u64);
+        let differing = group_digits(self.differing.len() as u64);
         let hunks = counted(self.hunks, "hunk");
-        (!self.moved.is_empty())
-            .then(|| format!("the model is of another state: {moved} of {hunks} found elsewhere{lost}"))
+        (!self.differing.is_empty())
+            .then(|| format!("the model is of another state: {differing} of {hunks} not as it knows them{lost}"))
     }
 
-    /// Each hunk that is not where the diff says, a line each; nothing if all are.
+    /// Each hunk that is not exact, a line each; nothing if all are.
     pub fn text(&self) -> String {
-        if self.moved.is_empty() {
+        if self.differing.is_empty() {
             return String::new();
         }
-        let said = |moved: &MovedHunk| {
-            let place = moved.place.words().unwrap_or_default();
-            format!("  {}, line {}: {place}\n", escape(&moved.path), moved.old_start)
+        let said = |hunk: &DifferingHunk| {
+            let place = hunk.place.words().unwrap_or_default();
+            format!("  {}, line {}: {place}\n", escape(&hunk.path), hunk.old_start)
         };
-        let mut text: String = self.moved.iter().take(NAMED_MOST).map(said).collect();
-        let more = self.moved.len().saturating_sub(NAMED_MOST);
+        let mut text: String = self.differing.iter().take(NAMED_MOST).map(said).collect();
+        let more = self.differing.len().saturating_sub(NAMED_MOST);
         if more > 0 {
             text.push_str(&format!("  and {}\n", counted(more, "more hunk")));
         }
-        format!("\nNot where the diff says, for the model is of another state:\n{text}")
+        format!("\nNot as the model knows them, which is of another state:\n{text}")
     }
 }

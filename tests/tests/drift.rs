@@ -35,7 +35,7 @@ fn a_selection_is_that_of_a_model_of_the_same_state() {
     let got = shop.sh(SELECT).expect_code(0);
     let first = |text: &str| text.lines().take(8).map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(first(&got.stdout), first(&want.stdout));
-    assert!(got.stderr.contains("the model is of another state: 1 of 1 hunk found elsewhere"), "{}", got.stderr);
+    assert!(got.stderr.contains("the model is of another state: 1 of 1 hunk not as it knows them"), "{}", got.stderr);
     assert!(!want.stderr.contains("another state"), "{}", want.stderr);
     shop.sh(&format!("{SELECT} -0 | xargs -0 -r pytest")).expect_code(XARGS_COMMAND_FAILED);
     assert!(shop.report().expect("pytest ran").values().any(|case| case.failed));
@@ -57,7 +57,7 @@ fn changes_and_explain_say_where_a_hunk_was_found() {
     assert_eq!(old - known, 12 * 4, "{place}");
     let explained = shop.sh("git diff | covopt explain -t 2").expect_code(0).stdout;
     assert!(
-        explained.contains("Not where the diff says") && explained.contains("shop/discounts.py, line "),
+        explained.contains("Not as the model knows them") && explained.contains("shop/discounts.py, line "),
         "{explained}"
     );
     let json = shop.sh("git diff | covopt select -t 2 --format json").expect_code(0).stdout;
